@@ -1,0 +1,24 @@
+/* Memory: allocation that checks its own arithmetic and says what it was for. */
+#ifndef SHARDSNE_MEMORY_H
+#define SHARDSNE_MEMORY_H
+
+#include "shardsne/status.h"
+#include <stddef.h>
+#include <stdint.h>
+
+/* Every array begins at a multiple of this many bytes: a cache line, and the widest vector. */
+#define SSNE_ALIGNMENT 64
+
+/* Allocates `count` zeroed elements of `size` bytes, aligned to SSNE_ALIGNMENT, and stores the
+ * array's address in *(void **)out; a count of 0 gives a valid address as well. Fails (with `what`,
+ * a plural such as "neighbour indices", in the message) where count * size overflows or the system
+ * has no more; *out is then NULL. The caller frees it with ssne_free. */
+ssne_code ssne_alloc(void *out, int64_t count, size_t size, const char *what, ssne_error *err);
+
+/* Frees the array whose address is in *(void **)array, if any, and sets that to NULL. */
+void ssne_free(void *array);
+
+/* A copy of `text`, to be freed with ssne_free, in *out. */
+ssne_code ssne_copy_text(char **out, const char *text, ssne_error *err);
+
+#endif

@@ -1,0 +1,33 @@
+/* The account of a run: how long each stage took on each rank. */
+#ifndef SHARDSNE_STAGES_H
+#define SHARDSNE_STAGES_H
+
+#include "shardsne/log.h"
+#include "shardsne/status.h"
+#include <mpi.h>
+#include <stdint.h>
+
+#define SSNE_STAGES_MAX 32
+
+typedef struct ssne_stage {
+  const char *name; /* a string that outlives the table */
+  int64_t count;    /* how often it ran on this rank, or how many items it treated */
+  double seconds;   /* on this rank */
+} ssne_stage;
+
+/* Stages in the order of their first use, the same on every rank. */
+typedef struct ssne_stages {
+  int count;
+  ssne_stage stage[SSNE_STAGES_MAX];
+} ssne_stages;
+
+/* Adds `seconds` and `count` to the stage called `name` (creating it). Stages beyond
+ * SSNE_STAGES_MAX are not kept. */
+void ssne_stages_add(ssne_stages *stages, const char *name, int64_t count, double seconds);
+
+/* Collective: prints the table (count; min, mean, max over ranks; slowest rank; share of `total`
+ * seconds) to `log` and one "stage" record each. Every rank must have the same stages. */
+ssne_code ssne_stages_report(const ssne_stages *stages, double total, MPI_Comm comm, ssne_log *log,
+                             ssne_error *err);
+
+#endif
