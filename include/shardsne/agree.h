@@ -7,9 +7,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Collective. Every rank passes the code of its own work and its error. Where all are SSNE_OK returns
- * that. Otherwise every rank gets the error of the lowest failing rank, which names that rank and its
- * host where `comm` has more than one, and returns its code. */
+/* Collective. Every rank passes the code of its own work and its error. Where all are SSNE_OK
+ * returns that. Otherwise every rank gets the error of the lowest failing rank, which names that
+ * rank and its host where `comm` has more than one, and returns its code. */
 ssne_code ssne_agree(MPI_Comm comm, ssne_code code, ssne_error *err);
 
 /* Returns from the calling function, on every rank, unless `call` was SSNE_OK on all of them. */
@@ -31,9 +31,9 @@ ssne_code ssne_heartbeat_create(MPI_Comm comm, ssne_heartbeat **out, ssne_error 
 
 /* Takes the heartbeat further without waiting. `counts` are this rank's own so far, to be summed;
  * `finished` says that this rank has no more work, `failed` that it cannot go on. Where a round has
- * been completed since the last call, *fresh is set, sums[] holds the sums over all ranks, and *over
- * is set once every rank has finished or any has failed: every rank sees that in the same round, and
- * must then stop calling. The rounds end only if all ranks keep calling. */
+ * been completed since the last call, *fresh is set, sums[] holds the sums over all ranks, and
+ * *over is set once every rank has finished or any has failed: every rank sees that in the same
+ * round, and must then stop calling. The rounds end only if all ranks keep calling. */
 ssne_code ssne_heartbeat_beat(ssne_heartbeat *beat, const int64_t counts[SSNE_HEARTBEAT_COUNTS],
                               bool finished, bool failed, int64_t sums[SSNE_HEARTBEAT_COUNTS],
                               bool *fresh, bool *over, ssne_error *err);

@@ -1,14 +1,14 @@
 /* Sums whose value depends neither on the order of their terms nor on who added which.
  *
- * A sum is a fixed-point number of 128 bits with 64 after the point, kept as four 32-bit digits each
- * in a 64-bit integer. A term is rounded once, to a multiple of 2^-64 (5.4e-20); after that all is
- * integer addition, so partial sums may be added in any order, by threads or by MPI_SUM over int64,
- * and the result has the same bits. This is the one way floating-point values are summed across
- * blocks anywhere in the program.
+ * A sum is a fixed-point number of 128 bits with 64 after the point, kept as four 32-bit digits
+ * each in a 64-bit integer. A term is rounded once, to a multiple of 2^-64 (5.4e-20); after that
+ * all is integer addition, so partial sums may be added in any order, by threads or by MPI_SUM over
+ * int64, and the result has the same bits. This is the one way floating-point values are summed
+ * across blocks anywhere in the program.
  *
  * Range: terms and sums below 2^62 in magnitude; at most 2^31 terms or partial sums a digit before
- * ssne_exact_normalise (ssne_exact_reduce calls it). Callers with terms of unknown size scale them by
- * a power of two first. A term that is not finite or too large makes the sum NaN. */
+ * ssne_exact_normalise (ssne_exact_reduce calls it). Callers with terms of unknown size scale them
+ * by a power of two first. A term that is not finite or too large makes the sum NaN. */
 #ifndef SHARDSNE_EXACT_SUM_H
 #define SHARDSNE_EXACT_SUM_H
 

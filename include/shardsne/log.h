@@ -1,9 +1,9 @@
 /* What the program says while it works: lines for people, and a record for machines.
  *
  * A log is created on every rank and speaks on the one it was told to; elsewhere its functions do
- * nothing. Lines go to standard error, so that standard output holds results alone. The record is one
- * JSON object a line (docs/records.md lists them). Not collective; not thread-safe: the main thread
- * of a rank owns its log. */
+ * nothing. Lines go to standard error, so that standard output holds results alone. The record is
+ * one JSON object a line (docs/records.md lists them). Not collective; not thread-safe: the main
+ * thread of a rank owns its log. */
 #ifndef SHARDSNE_LOG_H
 #define SHARDSNE_LOG_H
 
@@ -31,8 +31,8 @@ void ssne_log_warn(ssne_log *log, const char *format, ...) __attribute__((format
  * describe the rest as jansson's json_pack does, e.g. "{s:s, s:I, s:f}". */
 void ssne_log_event(ssne_log *log, const char *event, const char *format, ...);
 
-/* Progress of one piece of work. On a terminal a bar that redraws itself, elsewhere a line every few
- * seconds: done of total, rate, time left, and what `extra` adds. */
+/* Progress of one piece of work. On a terminal a bar that redraws itself, elsewhere a line every
+ * few seconds: done of total, rate, time left, and what `extra` adds. */
 void ssne_log_progress_begin(ssne_log *log, const char *title, const char *unit, int64_t total);
 void ssne_log_progress(ssne_log *log, int64_t done, const char *extra);
 void ssne_log_progress_end(ssne_log *log);

@@ -38,8 +38,8 @@ typedef struct ssne_option_group {
   void *values; /* the struct; holds the defaults before parsing */
 } ssne_option_group;
 
-/* Sets one option from its text, as given in `where` ("--name", "FILE:12"). Unknown names are refused
- * with the nearest known one, values out of range with the range. */
+/* Sets one option from its text, as given in `where` ("--name", "FILE:12"). Unknown names are
+ * refused with the nearest known one, values out of range with the range. */
 ssne_code ssne_options_set(const ssne_option_group *groups, int count, const char *name,
                            const char *value, const char *where, ssne_error *err);
 
@@ -48,21 +48,22 @@ ssne_code ssne_options_set(const ssne_option_group *groups, int count, const cha
 ssne_code ssne_options_read(const ssne_option_group *groups, int count, const char *path,
                             ssne_error *err);
 
-/* Reads argv[1...]: --name VALUE or --name=VALUE, flags as --name. Words that are no option are moved
- * to words[0 ... max_words - 1] and counted in *word_count; one too many is an error. */
+/* Reads argv[1...]: --name VALUE or --name=VALUE, flags as --name. Words that are no option are
+ * moved to words[0 ... max_words - 1] and counted in *word_count; one too many is an error. */
 ssne_code ssne_options_parse(const ssne_option_group *groups, int count, int argc, char **argv,
                              const char **words, int max_words, int *word_count, ssne_error *err);
 
 /* Prints every option with its help and present value, 80 columns wide, to standard output. */
 void ssne_options_help(const ssne_option_group *groups, int count);
 
-/* The recorded options of the groups as one JSON object, keys in table order; the caller frees *json
- * with ssne_free. `only_recorded` false gives all of them. */
+/* The recorded options of the groups as one JSON object, keys in table order; the caller frees
+ * *json with ssne_free. `only_recorded` false gives all of them. */
 ssne_code ssne_options_to_json(const ssne_option_group *groups, int count, bool only_recorded,
                                char **json, ssne_error *err);
 
-/* Compares the recorded options with `json`, as ssne_options_to_json made it for an earlier command.
- * The first that differs is an error (SSNE_USAGE) that names it, both values and `path`. */
+/* Compares the recorded options with `json`, as ssne_options_to_json made it for an earlier
+ * command. The first that differs is an error (SSNE_USAGE) that names it, both values and `path`.
+ */
 ssne_code ssne_options_compare(const ssne_option_group *groups, int count, const char *json,
                                const char *path, ssne_error *err);
 

@@ -1,8 +1,9 @@
 /* Who owns which rows.
  *
- * The rows 0 ... rows - 1 are cut into blocks of a fixed size (the last may be shorter). A rank owns a
- * contiguous run of whole blocks, as even as whole blocks allow; with fewer blocks than ranks some own
- * none. Everything computed a block at a time therefore does not depend on the number of ranks. */
+ * The rows 0 ... rows - 1 are cut into blocks of a fixed size (the last may be shorter). A rank
+ * owns a contiguous run of whole blocks, as even as whole blocks allow; with fewer blocks than
+ * ranks some own none. Everything computed a block at a time therefore does not depend on the
+ * number of ranks. */
 #ifndef SHARDSNE_PARTITION_H
 #define SHARDSNE_PARTITION_H
 

@@ -1,5 +1,5 @@
-/* Random numbers as a pure function of (seed, purpose, index): no state, so that a row gets the same
- * numbers whichever rank, thread or order asks for them. */
+/* Random numbers as a pure function of (seed, purpose, index): no state, so that a row gets the
+ * same numbers whichever rank, thread or order asks for them. */
 #ifndef SHARDSNE_RANDOM_H
 #define SHARDSNE_RANDOM_H
 
@@ -7,10 +7,10 @@
 
 /* What a number is for. Two purposes never share a stream; add at the end, never renumber. */
 typedef enum ssne_purpose {
-  SSNE_RANDOM_INIT = 1,    /* random start of the embedding */
-  SSNE_RANDOM_JITTER = 2,  /* what sets identical rows apart in a PCA start */
+  SSNE_RANDOM_INIT = 1,     /* random start of the embedding */
+  SSNE_RANDOM_JITTER = 2,   /* what sets identical rows apart in a PCA start */
   SSNE_RANDOM_SUBSPACE = 3, /* starting directions of the subspace iteration */
-  SSNE_RANDOM_DRAWING = 4  /* drawing order of points */
+  SSNE_RANDOM_DRAWING = 4   /* drawing order of points */
 } ssne_purpose;
 
 /* 64 random bits. Two rounds of the finaliser of SplitMix64 (Steele, Lea & Flood 2014) over the

@@ -1,8 +1,9 @@
 /* Vector instructions without giving up one result.
  *
  * A kernel is a plain loop over arrays whose reductions run in SSNE_LANES separate accumulators,
- * added up in lane order at the end. The compiler makes vector code of it for any instruction set, and
- * since floating-point contraction is off (see CMakeLists.txt) every version gives the same bits. */
+ * added up in lane order at the end. The compiler makes vector code of it for any instruction set,
+ * and since floating-point contraction is off (see CMakeLists.txt) every version gives the same
+ * bits. */
 #ifndef SHARDSNE_SIMD_H
 #define SHARDSNE_SIMD_H
 

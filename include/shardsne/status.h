@@ -1,8 +1,8 @@
 /* How the library reports failure.
  *
  * Every function that can fail returns an ssne_code and describes the failure in the ssne_error its
- * caller passed: one line that says what went wrong, where (file, row, rank) and what to do. Nothing
- * in the library prints, exits or aborts; only the programs in jobs/ decide that. */
+ * caller passed: one line that says what went wrong, where (file, row, rank) and what to do.
+ * Nothing in the library prints, exits or aborts; only the programs in jobs/ decide that. */
 #ifndef SHARDSNE_STATUS_H
 #define SHARDSNE_STATUS_H
 

@@ -4,8 +4,9 @@
 
 #include <mpi.h>
 
-/* Collective. `requested` where positive; else SLURM_CPUS_PER_TASK; else the processors this rank may
- * run on, shared evenly with the other ranks of the node that may run on the same ones; at least 1. */
+/* Collective. `requested` where positive; else SLURM_CPUS_PER_TASK; else the processors this rank
+ * may run on, shared evenly with the other ranks of the node that may run on the same ones; at
+ * least 1. */
 int ssne_threads_choose(int requested, MPI_Comm comm);
 
 /* Collective. This rank's place among the ranks of its node, from 0. */

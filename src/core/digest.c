@@ -25,7 +25,8 @@ static ssne_code digest_stream(FILE *file, const char *path, XXH3_state_t *state
   size_t got = 0;
   XXH3_128bits_reset(state);
   while ((got = fread(piece, 1, sizeof piece, file)) > 0) XXH3_128bits_update(state, piece, got);
-  if (ferror(file)) return ssne_fail(err, SSNE_FAILED, "%s: reading failed: %s", path, strerror(errno));
+  if (ferror(file))
+    return ssne_fail(err, SSNE_FAILED, "%s: reading failed: %s", path, strerror(errno));
   write_text(XXH3_128bits_digest(state), text);
   return SSNE_OK;
 }

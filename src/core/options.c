@@ -1,0 +1,353 @@
+#include "shardsne/options.h"
+#include "shardsne/memory.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <ini.h>
+#include <inttypes.h>
+#include <jansson.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#define LONGEST_NAME 64
+
+/* --- finding an option ---------------------------------------------------------------------------
+ */
+
+typedef struct found {
+  const ssne_option *option;
+  void *value; /* where the value is kept */
+} found;
+
+static void *place_of(const ssne_option_group *group, const ssne_option *option) {
+  return (char *)group->values + option->offset;
+}
+
+static found find(const ssne_option_group *groups, int count, const char *name, size_t length) {
+  for (int g = 0; g < count; g++)
+    for (int i = 0; i < groups[g].count; i++) {
+      const ssne_option *option = &groups[g].table[i];
+      if (strlen(option->name) == length && memcmp(option->name, name, length) == 0)
+        return (found){option, place_of(&groups[g], option)};
+    }
+  return (found){NULL, NULL};
+}
+
+/* Levenshtein's distance: insertions, deletions and replacements that lead from a to b. */
+static int edit_distance(const char *a, const char *b) {
+  int row[LONGEST_NAME + 1];
+  const int length = (int)strnlen(b, LONGEST_NAME);
+  for (int j = 0; j <= length; j++) row[j] = j;
+  for (int i = 1; a[i - 1] && i <= LONGEST_NAME; i++) {
+    int corner = row[0];
+    row[0] = i;
+    for (int j = 1; j <= length; j++) {
+      const int replaced = corner + (a[i - 1] != b[j - 1]);
+      const int other = (row[j] < row[j - 1] ? row[j] : row[j - 1]) + 1;
+      corner = row[j];
+      row[j] = replaced < other ? replaced : other;
+    }
+  }
+  return row[length];
+}
+
+static ssne_code unknown(const ssne_option_group *groups, int count, const char *name,
+                         const char *where, ssne_error *err) {
+  const char *nearest = NULL;
+  int least = LONGEST_NAME;
+  for (int g = 0; g < count; g++)
+    for (int i = 0; i < groups[g].count; i++) {
+      const int distance = edit_distance(name, groups[g].table[i].name);
+      if (distance < least) {
+        least = distance;
+        nearest = groups[g].table[i].name;
+      }
+    }
+  if (nearest && least <= (int)strlen(nearest) / 2)
+    return ssne_fail(err, SSNE_USAGE, "%s: no option is called `%s`; did you mean `%s`?", where,
+                     name, nearest);
+  return ssne_fail(err, SSNE_USAGE, "%s: no option is called `%s`; --help lists them", where, name);
+}
+
+/* --- values from text ----------------------------------------------------------------------------
+ */
+
+static bool parse_real(const char *text, double *value) {
+  char *end = NULL;
+  *value = strtod(text, &end);
+  return end != text && *end == 0 && isfinite(*value);
+}
+
+static ssne_code set_integer(const ssne_option *o, int64_t *value, const char *text,
+                             const char *where, ssne_error *err) {
+  char *end = NULL;
+  errno = 0;
+  const long long number = strtoll(text, &end, 10);
+  if (end == text || *end || errno || (double)number < o->low || (double)number > o->high)
+    return ssne_fail(err, SSNE_USAGE, "%s: `%s` is not an integer from %.0f to %.0f", where, text,
+                     o->low, o->high);
+  *value = number;
+  return SSNE_OK;
+}
+
+static ssne_code set_real(const ssne_option *o, double *value, const char *text, const char *where,
+                          ssne_error *err) {
+  double number = NAN;
+  if (o->automatic && strcmp(text, "auto") == 0) {
+    *value = NAN;
+    return SSNE_OK;
+  }
+  if (!parse_real(text, &number) || number < o->low || number > o->high)
+    return ssne_fail(err, SSNE_USAGE, "%s: `%s` is not a number from %g to %g%s", where, text,
+                     o->low, o->high, o->automatic ? ", nor `auto`" : "");
+  *value = number;
+  return SSNE_OK;
+}
+
+static ssne_code set_triple(double value[3], const char *text, const char *where, ssne_error *err) {
+  double parts[3];
+  int used = 0;
+  if (sscanf(text, "%lf,%lf,%lf%n", &parts[0], &parts[1], &parts[2], &used) != 3 || text[used] ||
+      !isfinite(parts[0]) || !isfinite(parts[1]) || !isfinite(parts[2]))
+    return ssne_fail(err, SSNE_USAGE, "%s: `%s` is not three numbers a,b,c", where, text);
+  memcpy(value, parts, sizeof parts);
+  return SSNE_OK;
+}
+
+static ssne_code set_flag(bool *value, const char *text, const char *where, ssne_error *err) {
+  static const char *const yes[] = {"yes", "true", "on", "1"}, *const no[] = {"no", "false", "off",
+                                                                              "0"};
+  for (size_t i = 0; i < sizeof yes / sizeof *yes; i++) {
+    if (strcasecmp(text, yes[i]) == 0 || strcasecmp(text, no[i]) == 0) {
+      *value = strcasecmp(text, yes[i]) == 0;
+      return SSNE_OK;
+    }
+  }
+  return ssne_fail(err, SSNE_USAGE, "%s: `%s` is neither yes nor no", where, text);
+}
+
+static bool is_choice(const char *choices, const char *text) {
+  const size_t length = strlen(text);
+  for (const char *c = choices; c; c = strchr(c, '|') ? strchr(c, '|') + 1 : NULL)
+    if (strncmp(c, text, length) == 0 && (c[length] == '|' || c[length] == 0)) return length > 0;
+  return false;
+}
+
+static ssne_code set_text(const ssne_option *o, char **value, const char *text, const char *where,
+                          ssne_error *err) {
+  if (o->kind == SSNE_OPTION_CHOICE && !is_choice(o->choices, text))
+    return ssne_fail(err, SSNE_USAGE, "%s: `%s` is none of %s", where, text, o->choices);
+  ssne_free(value);
+  return ssne_copy_text(value, text, err);
+}
+
+static ssne_code set_found(found f, const char *text, const char *where, ssne_error *err) {
+  switch (f.option->kind) {
+  case SSNE_OPTION_FLAG:
+    return set_flag(f.value, text, where, err);
+  case SSNE_OPTION_INTEGER:
+    return set_integer(f.option, f.value, text, where, err);
+  case SSNE_OPTION_REAL:
+    return set_real(f.option, f.value, text, where, err);
+  case SSNE_OPTION_TRIPLE:
+    return set_triple(f.value, text, where, err);
+  case SSNE_OPTION_TEXT:
+  case SSNE_OPTION_CHOICE:
+    return set_text(f.option, f.value, text, where, err);
+  }
+  return SSNE_OK;
+}
+
+ssne_code ssne_options_set(const ssne_option_group *groups, int count, const char *name,
+                           const char *value, const char *where, ssne_error *err) {
+  const found f = find(groups, count, name, strlen(name));
+  if (!f.option) return unknown(groups, count, name, where, err);
+  return set_found(f, value, where, err);
+}
+
+/* --- the configuration file ----------------------------------------------------------------------
+ */
+
+typedef struct reading {
+  const ssne_option_group *groups;
+  int count;
+  const char *path;
+  ssne_error *err;
+  ssne_code code;
+} reading;
+
+static int read_line(void *user, const char *section, const char *name, const char *value) {
+  reading *r = user;
+  (void)section;
+  char where[512];
+  snprintf(where, sizeof where, "%s: %s", r->path, name);
+  r->code = ssne_options_set(r->groups, r->count, name, value, where, r->err);
+  return r->code == SSNE_OK;
+}
+
+ssne_code ssne_options_read(const ssne_option_group *groups, int count, const char *path,
+                            ssne_error *err) {
+  reading r = {.groups = groups, .count = count, .path = path, .err = err};
+  const int result = ini_parse(path, read_line, &r);
+  if (r.code != SSNE_OK) return r.code;
+  if (result > 0)
+    return ssne_fail(err, SSNE_USAGE, "%s:%d: not a line of the form `name = value`", path, result);
+  if (result < 0)
+    return ssne_fail(err, SSNE_USAGE, "%s: the configuration cannot be read: %s", path,
+                     strerror(errno));
+  return SSNE_OK;
+}
+
+/* --- the command line
+ * ------------------------------------------------------------------------------ */
+
+/* Takes argv[*i], and argv[*i + 1] where that is its value. */
+static ssne_code parse_option(const ssne_option_group *groups, int count, int argc, char **argv,
+                              int *i, ssne_error *err) {
+  const char *name = argv[*i] + 2, *equals = strchr(name, '=');
+  const size_t length = equals ? (size_t)(equals - name) : strlen(name);
+  char where[LONGEST_NAME + 8];
+  snprintf(where, sizeof where, "--%.*s", (int)length, name);
+  const found f = find(groups, count, name, length);
+  if (!f.option) return unknown(groups, count, where + 2, "command line", err);
+  if (f.option->kind == SSNE_OPTION_FLAG && !equals) {
+    *(bool *)f.value = true;
+    return SSNE_OK;
+  }
+  if (!equals && *i + 1 >= argc)
+    return ssne_fail(err, SSNE_USAGE, "%s: its value %s is missing", where, f.option->value);
+  return set_found(f, equals ? equals + 1 : argv[++*i], where, err);
+}
+
+ssne_code ssne_options_parse(const ssne_option_group *groups, int count, int argc, char **argv,
+                             const char **words, int max_words, int *word_count, ssne_error *err) {
+  *word_count = 0;
+  for (int i = 1; i < argc; i++) {
+    if (argv[i][0] == '-' && argv[i][1] == '-') {
+      SSNE_TRY(parse_option(groups, count, argc, argv, &i, err));
+    } else if (argv[i][0] == '-') {
+      return ssne_fail(err, SSNE_USAGE,
+                       "command line: `%s`: options have two dashes; --help lists them", argv[i]);
+    } else if (*word_count == max_words) {
+      return ssne_fail(err, SSNE_USAGE, "command line: do not know what to do with `%s`", argv[i]);
+    } else {
+      words[(*word_count)++] = argv[i];
+    }
+  }
+  return SSNE_OK;
+}
+
+/* --- what they are: help, record, comparison
+ * ------------------------------------------------------- */
+
+/* The present value as a person would write it. */
+static void value_text(const ssne_option *o, const void *value, char *text, size_t length) {
+  text[0] = 0;
+  if (o->kind == SSNE_OPTION_FLAG)
+    snprintf(text, length, "%s", *(const bool *)value ? "yes" : "no");
+  if (o->kind == SSNE_OPTION_INTEGER) snprintf(text, length, "%" PRId64, *(const int64_t *)value);
+  if (o->kind == SSNE_OPTION_REAL) {
+    const double number = *(const double *)value;
+    snprintf(text, length, isnan(number) ? "auto" : "%.15g", number);
+  }
+  if (o->kind == SSNE_OPTION_TRIPLE) {
+    const double *t = value;
+    snprintf(text, length, "%.15g,%.15g,%.15g", t[0], t[1], t[2]);
+  }
+  if (o->kind == SSNE_OPTION_TEXT || o->kind == SSNE_OPTION_CHOICE) {
+    const char *const *chars = value;
+    snprintf(text, length, "%s", *chars ? *chars : "");
+  }
+}
+
+static void print_option(const ssne_option *o, const void *value) {
+  char head[128], preset[512];
+  snprintf(head, sizeof head, "--%s%s%s", o->name, o->value ? " " : "", o->value ? o->value : "");
+  value_text(o, value, preset, sizeof preset);
+  const bool show = o->kind != SSNE_OPTION_FLAG && preset[0];
+  printf("  %-27s", head);
+  if (strlen(head) > 26) printf("\n%29s", "");
+  for (const char *c = o->help; *c; c++)
+    if (*c == '\n')
+      printf("\n%29s", "");
+    else
+      putchar(*c);
+  printf(show ? " [%s]\n" : "\n", preset);
+}
+
+void ssne_options_help(const ssne_option_group *groups, int count) {
+  for (int g = 0; g < count; g++) {
+    printf("\n%s:\n", groups[g].title);
+    for (int i = 0; i < groups[g].count; i++)
+      print_option(&groups[g].table[i], place_of(&groups[g], &groups[g].table[i]));
+  }
+}
+
+/* The value as its text in JSON, so that a comparison is one of what people wrote. */
+static int put(json_t *object, const ssne_option *o, const void *value) {
+  const char *const *chars = value;
+  if ((o->kind == SSNE_OPTION_TEXT || o->kind == SSNE_OPTION_CHOICE) && *chars)
+    return json_object_set_new(object, o->name, json_stringn_nocheck(*chars, strlen(*chars)));
+  char text[512];
+  value_text(o, value, text, sizeof text);
+  return json_object_set_new(object, o->name, json_string(text));
+}
+
+ssne_code ssne_options_to_json(const ssne_option_group *groups, int count, bool only_recorded,
+                               char **json, ssne_error *err) {
+  json_t *object = json_object();
+  char *text = NULL;
+  int failed = object == NULL;
+  for (int g = 0; g < count; g++)
+    for (int i = 0; i < groups[g].count && !failed; i++) {
+      const ssne_option *o = &groups[g].table[i];
+      if (o->recorded || !only_recorded) failed = put(object, o, place_of(&groups[g], o));
+    }
+  if (!failed) text = json_dumps(object, JSON_PRESERVE_ORDER | JSON_INDENT(1));
+  json_decref(object);
+  if (!text) return ssne_fail(err, SSNE_FAILED, "out of memory while recording the options");
+  const ssne_code code = ssne_copy_text(json, text, err);
+  free(text);
+  return code;
+}
+
+static ssne_code compare_one(const ssne_option *o, const void *value, const json_t *made,
+                             const char *path, ssne_error *err) {
+  const char *before = json_string_value(json_object_get(made, o->name));
+  char text[512];
+  value_text(o, value, text, sizeof text);
+  if (!before || strncmp(before, text, sizeof text - 1) == 0) return SSNE_OK;
+  return ssne_fail(err, SSNE_USAGE,
+                   "%s was made with --%s `%s`, this command says `%s`: repeat the option, choose "
+                   "another --out, or start over with --fresh",
+                   path, o->name, before, text);
+}
+
+ssne_code ssne_options_compare(const ssne_option_group *groups, int count, const char *json,
+                               const char *path, ssne_error *err) {
+  json_t *made = json_loads(json, 0, NULL);
+  if (!json_is_object(made)) {
+    json_decref(made);
+    return ssne_fail(err, SSNE_FAILED, "%s: its record of options is damaged", path);
+  }
+  ssne_code code = SSNE_OK;
+  for (int g = 0; g < count && code == SSNE_OK; g++)
+    for (int i = 0; i < groups[g].count && code == SSNE_OK; i++) {
+      const ssne_option *o = &groups[g].table[i];
+      if (o->recorded) code = compare_one(o, place_of(&groups[g], o), made, path, err);
+    }
+  json_decref(made);
+  return code;
+}
+
+void ssne_options_free(const ssne_option_group *groups, int count) {
+  for (int g = 0; g < count; g++)
+    for (int i = 0; i < groups[g].count; i++) {
+      const ssne_option *o = &groups[g].table[i];
+      if (o->kind == SSNE_OPTION_TEXT || o->kind == SSNE_OPTION_CHOICE)
+        ssne_free(place_of(&groups[g], o));
+    }
+}
