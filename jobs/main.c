@@ -1,1 +1,185 @@
-int main(void) { return 0; }
+/* shardsne: parses the command line, starts MPI, runs one sub-command, says what went wrong. */
+#include "job.h"
+
+#include "torch_shim.h"
+#include "version.h"
+
+#include "shardsne/agree.h"
+#include "shardsne/clock.h"
+#include "shardsne/threads.h"
+
+#include <omp.h>
+#include <stdio.h>
+#include <string.h>
+
+#define MOST_GROUPS 8
+
+typedef enum group_set {
+  WITH_OUTPUT = 1,
+  WITH_EXTRACT = 2,
+  WITH_EMBED_INPUT = 4,
+  WITH_EMBED = 8,
+  WITH_RENDER = 16,
+  WITH_EXPORT = 32,
+  WITH_FILE = 64 /* takes a run file as its argument */
+} group_set;
+
+typedef struct command {
+  const char *name;
+  ssne_code (*run)(job *, ssne_error *);
+  int with; /* group_set */
+  const char *usage, *summary, *example;
+} command;
+
+static const command commands[] = {
+    {"run", job_run, WITH_OUTPUT | WITH_EXTRACT | WITH_EMBED | WITH_RENDER,
+     "--images FOLDER --model M.pt --out RUN.h5 --plot MAP.png [options]",
+     "Images to a picture: extract, embed and render in one job.",
+     "mpirun -n 4 shardsne run --images photos --model resnet18.pt --drop-last 1 \\\n"
+     "      --resize 256 --crop 224 --out photos.h5 --plot photos.png"},
+    {"extract", job_extract, WITH_OUTPUT | WITH_EXTRACT,
+     "--images FOLDER --model M.pt --out RUN.h5 [options]",
+     "Features of every image by a network, into one HDF5 file.",
+     "mpirun -n 4 shardsne extract --images photos --model resnet18.pt --layer avgpool \\\n"
+     "      --resize 256 --crop 224 --out photos.h5"},
+    {"embed", job_embed, WITH_OUTPUT | WITH_EMBED_INPUT | WITH_EMBED | WITH_FILE,
+     "RUN.h5 [options]\n       shardsne embed --features X.npy --out RUN.h5 [options]",
+     "A t-SNE embedding of a run file's features, or of any matrix.",
+     "mpirun -n 4 shardsne embed --features X.npy --labels y.npy --out x.h5 --perplexity 30"},
+    {"render", job_render, WITH_RENDER | WITH_FILE, "RUN.h5 --plot MAP.png [options]",
+     "A picture of a run file's embedding.",
+     "shardsne render photos.h5 --plot photos.png --text label"},
+    {"info", job_info, WITH_FILE, "RUN.h5",
+     "What a run file holds, how it was made, and a digest of each dataset.",
+     "shardsne info photos.h5"},
+    {"export", job_export, WITH_EXPORT | WITH_FILE, "RUN.h5 --to DIR",
+     "features.npy, target.npy and embedding.npy for Python.",
+     "shardsne export photos.h5 --to arrays"},
+};
+#define COMMANDS ((int)(sizeof commands / sizeof *commands))
+
+static int gather_groups(const command *c, all_options *o, ssne_option_group *groups) {
+  int count = 0;
+  if (c->with & WITH_EMBED_INPUT) groups[count++] = embed_input_group(o);
+  if (c->with & WITH_EXTRACT) groups[count++] = extract_group(o);
+  if (c->with & WITH_EMBED) groups[count++] = embed_group(o);
+  if (c->with & WITH_RENDER) groups[count++] = render_group(o);
+  if (c->with & WITH_EXPORT) groups[count++] = export_group(o);
+  if (c->with & WITH_OUTPUT) groups[count++] = output_group(o);
+  groups[count++] = common_group(o);
+  return count;
+}
+
+static void print_version(void) {
+  char torch[64], hdf5[64], mpi[MPI_MAX_LIBRARY_VERSION_STRING] = "";
+  int length = 0;
+  ssne_model_library(torch, sizeof torch);
+  ssne_store_library(hdf5, sizeof hdf5);
+  MPI_Get_library_version(mpi, &length);
+  mpi[strcspn(mpi, ",\n")] = 0;
+  printf("shardsne %s (%s)\n%s, %s, %s\n", SHARDSNE_VERSION, SHARDSNE_REVISION, torch, hdf5, mpi);
+}
+
+static void print_overview(void) {
+  printf("shardsne: maps of large image sets. Features by a neural network, a distributed t-SNE,\n"
+         "and a picture, as one batch job under MPI on any number of ranks.\n\n"
+         "usage: [mpirun -n RANKS] shardsne COMMAND [options]\n\n");
+  for (int i = 0; i < COMMANDS; i++) printf("  %-8s %s\n", commands[i].name, commands[i].summary);
+  printf("\n`shardsne COMMAND --help` shows a command's options and an example.\n"
+         "Exit codes: 0 done, 1 failed, 2 wrong use.\n");
+}
+
+static void print_help(const command *c, const ssne_option_group *groups, int count) {
+  printf("%s\n\nusage: shardsne %s %s\n\nfor example\n  %s\n", c->summary, c->name, c->usage,
+         c->example);
+  ssne_options_help(groups, count);
+}
+
+static const command *find_command(const char *name) {
+  for (int i = 0; i < COMMANDS; i++)
+    if (strcmp(commands[i].name, name) == 0) return &commands[i];
+  return NULL;
+}
+
+/* The configuration file first, so that the command line has the last word. */
+static ssne_code parse(job *j, const ssne_option_group *groups, int count, const command *c,
+                       int argc, char **argv, ssne_error *err) {
+  int words = 0;
+  const int most = c->with & WITH_FILE ? 1 : 0;
+  SSNE_TRY(ssne_options_parse(groups, count, argc, argv, &j->word, most, &words, err));
+  if (!j->options.common.config) return SSNE_OK;
+  SSNE_TRY(ssne_options_read(groups, count, j->options.common.config, err));
+  return ssne_options_parse(groups, count, argc, argv, &j->word, most, &words, err);
+}
+
+static ssne_code start_and_run(job *j, const command *c, ssne_error *err) {
+  const common_options *o = &j->options.common;
+  SSNE_TRY_ALL(j->comm, ssne_log_create(j->rank == 0, o->quiet, o->log, &j->log, err), err);
+  j->threads = ssne_threads_choose((int)o->threads, j->comm);
+  j->local_rank = ssne_local_rank(j->comm);
+  ssne_log_event(j->log, "start", "{s:s, s:s, s:s, s:i, s:i}", "command", c->name, "version",
+                 SHARDSNE_VERSION, "revision", SHARDSNE_REVISION, "ranks", j->ranks, "threads",
+                 j->threads);
+  const double start = ssne_clock();
+  const ssne_code code = c->run(j, err);
+  ssne_log_event(j->log, "end", "{s:i, s:f, s:s}", "code", (int)code, "seconds",
+                 ssne_clock() - start, "error", code == SSNE_OK ? "" : err->text);
+  return code;
+}
+
+static ssne_code obey(job *j, int argc, char **argv, ssne_error *err) {
+  const char *name = argc > 1 ? argv[1] : "--help";
+  const bool speaks = j->rank == 0;
+  if (strcmp(name, "--help") == 0 || strcmp(name, "help") == 0 || strcmp(name, "-h") == 0) {
+    if (speaks) print_overview();
+    return argc > 1 ? SSNE_OK : SSNE_USAGE;
+  }
+  if (strcmp(name, "--version") == 0) {
+    if (speaks) print_version();
+    return SSNE_OK;
+  }
+  const command *c = find_command(name);
+  if (!c)
+    return ssne_fail(err, SSNE_USAGE, "no command is called `%s`; `shardsne --help` lists them",
+                     name);
+  ssne_option_group groups[MOST_GROUPS];
+  const int count = gather_groups(c, &j->options, groups);
+  SSNE_TRY_ALL(j->comm, parse(j, groups, count, c, argc - 1, argv + 1, err), err);
+  if (j->options.common.help || j->options.common.version) {
+    if (speaks && j->options.common.help) print_help(c, groups, count);
+    if (speaks && !j->options.common.help) print_version();
+    return SSNE_OK;
+  }
+  return start_and_run(j, c, err);
+}
+
+/* Threads are this program's to share out: a BLAS that starts its own would be slower, and its
+ * results could depend on how many. Every parallel region says its number of threads itself. */
+extern void openblas_set_num_threads(int) __attribute__((weak));
+extern void mkl_set_num_threads(int) __attribute__((weak));
+static void keep_libraries_serial(void) {
+  omp_set_num_threads(1);
+  if (openblas_set_num_threads) openblas_set_num_threads(1);
+  if (mkl_set_num_threads) mkl_set_num_threads(1);
+}
+
+int main(int argc, char **argv) {
+  int provided = 0;
+  if (MPI_Init_thread(&argc, &argv, MPI_THREAD_FUNNELED, &provided) != MPI_SUCCESS)
+    return SSNE_FAILED;
+  MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN);
+  keep_libraries_serial();
+  job j = {.comm = MPI_COMM_WORLD};
+  ssne_error err = {SSNE_OK, ""};
+  MPI_Comm_rank(j.comm, &j.rank);
+  MPI_Comm_size(j.comm, &j.ranks);
+  ssne_code code = options_defaults(&j.options, &err);
+  code = ssne_agree(j.comm, code, &err);
+  if (code == SSNE_OK) code = obey(&j, argc, argv, &err);
+  if (code != SSNE_OK && err.text[0] && j.rank == 0)
+    fprintf(stderr, "shardsne: error: %s\n", err.text);
+  ssne_log_destroy(&j.log);
+  options_free_all(&j.options);
+  MPI_Finalize();
+  return (int)code;
+}

@@ -1,0 +1,483 @@
+/* Features of every image: scan, prepare the run file, run the pipeline, write what it delivers. */
+#include "job.h"
+#include "pipeline.h"
+#include "selection.h"
+#include "shard.h"
+
+#include "shardsne/agree.h"
+#include "shardsne/clock.h"
+#include "shardsne/exchange.h"
+#include "shardsne/memory.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#define PROBED 1000       /* images tried to learn the size of the input */
+#define LISTED 20         /* bad images named in the log */
+#define TAKE_SECONDS 0.02 /* how long to wait for a block between two beats */
+
+typedef struct extraction {
+  job *j;
+  const char *path;
+  char *recorded; /* the options as they stand in the file */
+  char model_digest[SSNE_DIGEST_LENGTH];
+  shard images;
+  ssne_transform transform;
+  int width, height;
+  ssne_model *model;
+  ssne_store *store;
+  uint8_t *block_done; /* [own_blocks] */
+  int64_t most_bad;
+  int64_t rows_done, rows_bad; /* of this rank */
+  ssne_error first_bad;        /* the lowest bad row of this rank, in words */
+  int64_t first_bad_row;
+} extraction;
+
+/* --- what is there already ----------------------------------------------------------------------
+ */
+
+typedef enum found { NOTHING, PARTIAL, WHOLE } found;
+
+/* Collective: rank 0 looks, all get its answer. */
+static ssne_code look(extraction *x, found *what, ssne_error *err) {
+  *what = NOTHING;
+  if (x->j->rank == 0 && !x->j->options.output.fresh) {
+    if (ssne_store_exists(x->path, true)) *what = PARTIAL;
+    if (ssne_store_exists(x->path, false)) *what = WHOLE;
+  }
+  return ssne_broadcast(what, sizeof *what, 0, x->j->comm, err);
+}
+
+/* Not collective: that the open file was made by this command. */
+static ssne_code compare(extraction *x, ssne_error *err) {
+  ssne_option_group group = extract_group(&x->j->options);
+  char *made = NULL, *digest = NULL;
+  ssne_code code = ssne_store_get_text(x->store, "extract_options", &made, err);
+  if (code == SSNE_OK) code = ssne_store_get_text(x->store, "model_digest", &digest, err);
+  if (code == SSNE_OK && (!made || !digest))
+    code = ssne_fail(err, SSNE_USAGE,
+                     "%s exists and holds no features of `extract`: choose another --out, or "
+                     "replace it with --fresh",
+                     x->path);
+  if (code == SSNE_OK) code = ssne_options_compare(&group, 1, made, x->path, err);
+  if (code == SSNE_OK && strcmp(digest, x->model_digest) != 0)
+    code = ssne_fail(err, SSNE_USAGE,
+                     "%s was made with a model of digest %s, %s has %s: choose another --out, or "
+                     "start over with --fresh",
+                     x->path, digest, x->j->options.extract.model, x->model_digest);
+  ssne_free(&made);
+  ssne_free(&digest);
+  return code;
+}
+
+/* Collective: the file at `path` is whole; checks that it is what the command would make. */
+static ssne_code accept_whole(extraction *x, ssne_error *err) {
+  SSNE_TRY(ssne_store_open(x->path, false, x->j->comm, &x->store, NULL, err));
+  SSNE_TRY_ALL(x->j->comm, compare(x, err), err);
+  ssne_log_info(x->j->log, "features: %s has them all; kept", x->path);
+  return ssne_store_close(&x->store, err);
+}
+
+/* Collective: opens what a stopped run has left. Where that cannot be read, *usable is false. */
+static ssne_code accept_partial(extraction *x, bool *usable, ssne_error *err) {
+  *usable = false;
+  if (ssne_store_open(x->path, true, x->j->comm, &x->store, NULL, err) != SSNE_OK) {
+    ssne_log_warn(x->j->log, "%s; starting over", err->text);
+    return SSNE_OK;
+  }
+  SSNE_TRY_ALL(x->j->comm, compare(x, err), err);
+  char *digest = NULL;
+  bool ready = false;
+  ssne_code code = ssne_store_get_text(x->store, "samples_digest", &digest, err);
+  if (code == SSNE_OK) code = job_is_complete(x->store, "extract_prepared", &ready, err);
+  if (code == SSNE_OK && ready && digest && strcmp(digest, x->images.facts.digest) != 0)
+    code = ssne_fail(err, SSNE_USAGE,
+                     "the images in %s have changed since %s.partial was begun: start over with "
+                     "--fresh",
+                     x->j->options.extract.images, x->path);
+  ssne_free(&digest);
+  SSNE_TRY_ALL(x->j->comm, code, err);
+  *usable = ready;
+  return ready ? SSNE_OK : ssne_store_close(&x->store, err);
+}
+
+/* --- a new run file --------------------------------------------------------------------------- */
+
+static ssne_code define_sets(extraction *x, ssne_error *err) {
+  const shard_facts *f = &x->images.facts;
+  const int64_t columns = ssne_model_width(x->model), blocks = x->images.partition.blocks;
+  ssne_store *s = x->store;
+  SSNE_TRY(ssne_store_define(s, SSNE_SET_FEATURES, f->count, columns, 0, err));
+  SSNE_TRY(ssne_store_define(s, SSNE_SET_LABELS, f->count, 1, 0, err));
+  SSNE_TRY(ssne_store_define(s, SSNE_SET_SAMPLE_NAMES, f->count, 1, f->longest_name, err));
+  SSNE_TRY(ssne_store_define(s, SSNE_SET_SAMPLE_STATUS, f->count, 1, 0, err));
+  SSNE_TRY(ssne_store_define(s, SSNE_SET_SAMPLE_REASON, f->count, 1, PIPELINE_REASON_WIDTH, err));
+  SSNE_TRY(ssne_store_define(s, SSNE_SET_BLOCK_DONE, blocks, 1, 0, err));
+  if (f->class_count == 0) return SSNE_OK;
+  return ssne_store_define(s, SSNE_SET_CLASSES, f->class_count, 1, f->longest_class, err);
+}
+
+static ssne_code set_attributes(extraction *x, ssne_error *err) {
+  SSNE_TRY(job_sign(x->j, x->store, err));
+  SSNE_TRY(ssne_store_set_text(x->store, "extract_options", x->recorded, err));
+  SSNE_TRY(ssne_store_set_text(x->store, "model", x->j->options.extract.model, err));
+  SSNE_TRY(ssne_store_set_text(x->store, "model_digest", x->model_digest, err));
+  SSNE_TRY(ssne_store_set_text(x->store, "device", ssne_model_device(x->model), err));
+  return ssne_store_set_text(x->store, "samples_digest", x->images.facts.digest, err);
+}
+
+/* Not collective: this rank's names, and on rank 0 the classes, as fixed-width text. */
+static ssne_code write_texts(extraction *x, ssne_error *err) {
+  const shard *s = &x->images;
+  const int64_t width = s->facts.longest_name, piece = 4096;
+  const int64_t classes = s->partition.rank == 0 ? s->facts.class_count : 0;
+  char *wide = NULL;
+  SSNE_TRY(ssne_alloc(&wide, piece * width + classes * s->facts.longest_class, 1, "names", err));
+  ssne_code code = SSNE_OK;
+  for (int64_t r = 0; r < s->partition.own_rows && code == SSNE_OK; r += piece) {
+    const int64_t left = s->partition.own_rows - r, rows = left < piece ? left : piece;
+    shard_widen(s->names + s->name_offset[r], rows, width, wide);
+    code = ssne_store_write(x->store, SSNE_SET_SAMPLE_NAMES, s->partition.first_row + r, rows, wide,
+                            err);
+  }
+  if (code == SSNE_OK && classes > 0) {
+    shard_widen(s->classes, classes, s->facts.longest_class, wide);
+    code = ssne_store_write(x->store, SSNE_SET_CLASSES, 0, classes, wide, err);
+  }
+  ssne_free(&wide);
+  return code;
+}
+
+static ssne_code create_file(extraction *x, ssne_error *err) {
+  const shard *s = &x->images;
+  SSNE_TRY(ssne_store_create(x->path, x->j->comm, &x->store, err));
+  SSNE_TRY(define_sets(x, err));
+  SSNE_TRY(set_attributes(x, err));
+  SSNE_TRY_ALL(x->j->comm, write_texts(x, err), err);
+  SSNE_TRY_ALL(x->j->comm,
+               ssne_store_write(x->store, SSNE_SET_LABELS, s->partition.first_row,
+                                s->partition.own_rows, s->label, err),
+               err);
+  SSNE_TRY(ssne_store_set_text(x->store, "extract_prepared", "yes", err));
+  return ssne_store_flush(x->store, err);
+}
+
+/* --- images and network
+ * ---------------------------------------------------------------------------- */
+
+/* Rank 0: the size of the first image that can be read, as the network will see it. */
+static ssne_code probe_size(extraction *x, ssne_error *err) {
+  const shard *s = &x->images;
+  ssne_buffer file = {NULL, 0};
+  ssne_image image = {0};
+  ssne_code code = SSNE_FAILED;
+  char *path = NULL;
+  const size_t room = strlen(x->j->options.extract.images) + (size_t)s->facts.longest_name + 2;
+  SSNE_TRY(ssne_alloc(&path, (int64_t)room, 1, "characters", err));
+  for (int64_t r = 0; r < s->partition.own_rows && r < PROBED && code != SSNE_OK; r++) {
+    snprintf(path, room, "%s/%s", x->j->options.extract.images, s->names + s->name_offset[r]);
+    code = ssne_image_read(path, &file, &image, err);
+  }
+  if (code == SSNE_OK)
+    ssne_transform_size(&x->transform, image.width, image.height, &x->width, &x->height);
+  else
+    code = ssne_fail_in(err,
+                        "the first images cannot be read, so their size is unknown (give --crop)");
+  ssne_free(&path);
+  ssne_free(&file.bytes);
+  ssne_image_free(&image);
+  return code;
+}
+
+static ssne_code choose_size(extraction *x, ssne_error *err) {
+  const extract_options *o = &x->j->options.extract;
+  x->transform = (ssne_transform){.resize = (int)o->resize, .crop = (int)o->crop};
+  memcpy(x->transform.mean, o->mean, sizeof o->mean);
+  memcpy(x->transform.std, o->std, sizeof o->std);
+  for (int c = 0; c < 3; c++)
+    if (o->std[c] == 0) return ssne_fail(err, SSNE_USAGE, "--std: colours cannot be divided by 0");
+  x->width = x->height = (int)o->crop;
+  if (o->crop == 0) SSNE_TRY_ALL(x->j->comm, x->j->rank == 0 ? probe_size(x, err) : SSNE_OK, err);
+  int size[2] = {x->width, x->height};
+  SSNE_TRY(ssne_broadcast(size, sizeof size, 0, x->j->comm, err));
+  x->width = size[0];
+  x->height = size[1];
+  return SSNE_OK;
+}
+
+static ssne_code load_model(extraction *x, ssne_error *err) {
+  const extract_options *o = &x->j->options.extract;
+  const ssne_model_options options = {
+      .path = o->model,
+      .layer = o->layer,
+      .drop_last = o->drop_last,
+      .average_pool = strcmp(o->pool, "avg") == 0,
+      .device = strcmp(o->device, "cpu") == 0    ? SSNE_DEVICE_CPU
+                : strcmp(o->device, "cuda") == 0 ? SSNE_DEVICE_CUDA
+                                                 : SSNE_DEVICE_AUTO,
+      .precision = strcmp(o->precision, "bfloat16") == 0  ? SSNE_BFLOAT16
+                   : strcmp(o->precision, "float16") == 0 ? SSNE_FLOAT16
+                                                          : SSNE_FLOAT,
+      .batch = o->batch,
+      .channels = 3,
+      .height = x->height,
+      .width = x->width,
+      .local_rank = x->j->local_rank,
+  };
+  return ssne_model_load(&options, &x->model, err);
+}
+
+/* --- the work
+ * ---------------------------------------------------------------------------------------- */
+
+/* Not collective: which own blocks are done already. One with a bad image is tried again: the image
+ * may have been mended. */
+static ssne_code read_progress(extraction *x, ssne_error *err) {
+  const ssne_partition *p = &x->images.partition;
+  uint8_t *state = NULL;
+  SSNE_TRY(ssne_alloc(&state, p->own_rows, 1, "states", err));
+  ssne_code code = ssne_store_read(x->store, SSNE_SET_BLOCK_DONE, p->first_block, p->own_blocks,
+                                   x->block_done, err);
+  if (code == SSNE_OK)
+    code = ssne_store_read(x->store, SSNE_SET_SAMPLE_STATUS, p->first_row, p->own_rows, state, err);
+  for (int64_t r = 0; r < p->own_rows && code == SSNE_OK; r++)
+    if (state[r] != SAMPLE_GOOD) x->block_done[r / p->block_rows] = 0;
+  for (int64_t b = 0; b < p->own_blocks && code == SSNE_OK; b++)
+    if (x->block_done[b]) x->rows_done += ssne_partition_block_length(p, p->first_block + b);
+  ssne_free(&state);
+  return code;
+}
+
+/* Keeps the lowest bad row for the error, should there be too many. */
+static void note_bad(extraction *x, const pipeline_block *block) {
+  const ssne_partition *p = &x->images.partition;
+  for (int64_t r = 0; r < block->rows; r++) {
+    const int64_t row = block->block * p->block_rows + r;
+    if (block->state[r] != SAMPLE_BAD || (x->first_bad.code && x->first_bad_row < row)) continue;
+    x->first_bad_row = row;
+    (void)ssne_fail(&x->first_bad, SSNE_FAILED, "%s/%s: %s", x->j->options.extract.images,
+                    x->images.names + x->images.name_offset[row - p->first_row],
+                    block->reason + r * PIPELINE_REASON_WIDTH);
+  }
+}
+
+/* Rows first, the mark that they are there last: a kill in between costs the block, no more. */
+static ssne_code write_block(extraction *x, const pipeline_block *block, ssne_error *err) {
+  const int64_t first = block->block * x->images.partition.block_rows;
+  const uint8_t done = 1;
+  SSNE_TRY(ssne_store_write(x->store, SSNE_SET_FEATURES, first, block->rows, block->features, err));
+  SSNE_TRY(
+      ssne_store_write(x->store, SSNE_SET_SAMPLE_STATUS, first, block->rows, block->state, err));
+  SSNE_TRY(
+      ssne_store_write(x->store, SSNE_SET_SAMPLE_REASON, first, block->rows, block->reason, err));
+  SSNE_TRY(ssne_store_write(x->store, SSNE_SET_BLOCK_DONE, block->block, 1, &done, err));
+  x->rows_done += block->rows;
+  x->rows_bad += block->bad;
+  if (block->bad) note_bad(x, block);
+  return SSNE_OK;
+}
+
+static ssne_code take_and_write(extraction *x, pipeline *p, bool *finished, double *writing,
+                                ssne_error *err) {
+  pipeline_block *block = NULL;
+  SSNE_TRY(pipeline_take(p, TAKE_SECONDS, &block, finished, err));
+  if (!block) return SSNE_OK;
+  const double start = ssne_clock();
+  const ssne_code code = write_block(x, block, err);
+  *writing += ssne_clock() - start;
+  pipeline_release(p, block);
+  return code;
+}
+
+/* Writes and beats until all ranks have finished or one has failed; *bad becomes the number of bad
+ * images of all ranks. Returns this rank's own code. */
+static ssne_code work(extraction *x, pipeline *p, ssne_heartbeat *beat, double *writing,
+                      int64_t *bad, ssne_error *err) {
+  bool finished = false, over = false, fresh = false;
+  ssne_code code = SSNE_OK;
+  while (!over) {
+    if (code == SSNE_OK && !finished) code = take_and_write(x, p, &finished, writing, err);
+    const int64_t counts[SSNE_HEARTBEAT_COUNTS] = {x->rows_done, x->rows_bad};
+    int64_t sums[SSNE_HEARTBEAT_COUNTS];
+    ssne_error lost; /* a broken heartbeat: nothing is left to tell the others with */
+    const bool failed = code != SSNE_OK;
+    if (ssne_heartbeat_beat(beat, counts, finished, failed, sums, &fresh, &over, &lost)) {
+      *err = lost;
+      return lost.code;
+    }
+    if (!fresh) continue;
+    *bad = sums[1];
+    ssne_log_progress(x->j->log, sums[0], NULL);
+    if (*bad > x->most_bad) over = true; /* all ranks see the same sum in the same round */
+  }
+  return code;
+}
+
+static ssne_code judge_bad(extraction *x, int64_t bad, ssne_error *err) {
+  if (bad <= x->most_bad) return SSNE_OK;
+  if (x->first_bad.code == SSNE_OK) return SSNE_OK; /* another rank has them, and says so */
+  *err = x->first_bad;
+  return ssne_fail_in(err,
+                      "%" PRId64 " image%s could not be read, --max-bad allows %" PRId64
+                      "; what is done is kept; the first",
+                      bad, bad == 1 ? "" : "s", x->most_bad);
+}
+
+static ssne_code run_pipeline(extraction *x, ssne_heartbeat *beat, ssne_error *err) {
+  const pipeline_plan plan = {.partition = x->images.partition,
+                              .folder = x->j->options.extract.images,
+                              .names = x->images.names,
+                              .name_offset = x->images.name_offset,
+                              .block_done = x->block_done,
+                              .transform = x->transform,
+                              .width = x->width,
+                              .height = x->height,
+                              .model = x->model,
+                              .threads = x->j->threads};
+  pipeline *p = NULL;
+  pipeline_times times = {0, 0};
+  double writing = 0;
+  int64_t bad = 0;
+  const int64_t before = x->rows_done;
+  SSNE_TRY_ALL(x->j->comm, pipeline_start(&plan, &p, err), err);
+  ssne_log_progress_begin(x->j->log, "features", "images", x->images.facts.count);
+  ssne_code code = work(x, p, beat, &writing, &bad, err);
+  ssne_log_progress_end(x->j->log);
+  pipeline_stop(&p, &times);
+  if (code == SSNE_OK) code = judge_bad(x, bad, err);
+  const int64_t treated = x->rows_done - before;
+  ssne_stages_add(&x->j->stages, "decode (thread seconds)", treated, times.decoding);
+  ssne_stages_add(&x->j->stages, "network (thread seconds)", treated, times.network);
+  ssne_stages_add(&x->j->stages, "write features", treated, writing);
+  return ssne_agree(x->j->comm, code, err);
+}
+
+static ssne_code name_bad(extraction *x, int64_t row, bool aloud, char *name, ssne_error *err) {
+  char reason[PIPELINE_REASON_WIDTH + 1] = "";
+  SSNE_TRY(ssne_store_read(x->store, SSNE_SET_SAMPLE_NAMES, row, 1, name, err));
+  SSNE_TRY(ssne_store_read(x->store, SSNE_SET_SAMPLE_REASON, row, 1, reason, err));
+  if (aloud) ssne_log_warn(x->j->log, "left out: %s: %s", name, reason);
+  ssne_log_event(x->j->log, "bad_image", "{s:I, s:s, s:s}", "row", (long long)row, "name", name,
+                 "reason", reason);
+  return SSNE_OK;
+}
+
+/* Rank 0 names the bad images, from the file. */
+static ssne_code list_bad(extraction *x, ssne_error *err) {
+  selection chosen = {0};
+  char *name = NULL;
+  ssne_code code = selection_read(x->store, x->images.facts.count, &chosen, err);
+  if (code == SSNE_OK)
+    code = ssne_alloc(&name, x->images.facts.longest_name + 1, 1, "characters", err);
+  const int64_t bad = chosen.file_rows - chosen.rows;
+  for (int64_t b = 0; b < bad && code == SSNE_OK; b++)
+    code = name_bad(x, chosen.bad[b], b < LISTED, name, err);
+  if (bad > LISTED)
+    ssne_log_warn(x->j->log, "... and %" PRId64 " more; /samples/status in %s marks them with 2",
+                  bad - LISTED, x->path);
+  ssne_free(&name);
+  selection_free(&chosen);
+  return code;
+}
+
+static ssne_code finish(extraction *x, ssne_error *err) {
+  int64_t bad = x->rows_bad;
+  SSNE_TRY(ssne_mpi_check(MPI_Allreduce(MPI_IN_PLACE, &bad, 1, MPI_INT64_T, MPI_SUM, x->j->comm),
+                          "MPI_Allreduce", err));
+  SSNE_TRY(ssne_store_flush(x->store, err));
+  if (bad > 0) SSNE_TRY_ALL(x->j->comm, x->j->rank == 0 ? list_bad(x, err) : SSNE_OK, err);
+  SSNE_TRY(ssne_store_set_text(x->store, "extract_complete", "yes", err));
+  return ssne_store_publish(&x->store, err);
+}
+
+static void introduce(const extraction *x) {
+  const job *j = x->j;
+  const shard_facts *f = &x->images.facts;
+  ssne_log_info(j->log,
+                "images: %" PRId64 " in %" PRId64 " classes, %dx%d as the network sees them",
+                f->count, f->class_count, x->width, x->height);
+  if (f->ignored > 0)
+    ssne_log_info(j->log,
+                  "images: %" PRId64 " other files are not images by their extension; ignored",
+                  f->ignored);
+  ssne_log_info(j->log,
+                "network: %s on %s, %" PRId64 " features, batches of %" PRId64
+                ", %d rank%s x %d thread%s",
+                j->options.extract.model, ssne_model_device(x->model), ssne_model_width(x->model),
+                j->options.extract.batch, j->ranks, j->ranks == 1 ? "" : "s", j->threads,
+                j->threads == 1 ? "" : "s");
+}
+
+/* Everything but the file: images, their size, the network. */
+static ssne_code prepare(extraction *x, ssne_error *err) {
+  const extract_options *o = &x->j->options.extract;
+  double start = ssne_clock();
+  SSNE_TRY(shard_scan(o->images, o->batch, x->j->comm, &x->images, err));
+  SSNE_TRY(options_max_bad(o->max_bad, x->images.facts.count, &x->most_bad, err));
+  SSNE_TRY(choose_size(x, err));
+  ssne_stages_add(&x->j->stages, "scan images", x->images.partition.own_rows, ssne_clock() - start);
+  start = ssne_clock();
+  SSNE_TRY_ALL(x->j->comm, load_model(x, err), err);
+  ssne_stages_add(&x->j->stages, "load network", 1, ssne_clock() - start);
+  return ssne_agree(x->j->comm,
+                    ssne_alloc(&x->block_done, x->images.partition.own_blocks, 1, "blocks", err),
+                    err);
+}
+
+static ssne_code extract_rows(extraction *x, found what, ssne_error *err) {
+  bool resumed = false;
+  SSNE_TRY(prepare(x, err));
+  introduce(x);
+  if (what == PARTIAL) SSNE_TRY(accept_partial(x, &resumed, err));
+  if (!resumed) SSNE_TRY(create_file(x, err));
+  if (resumed) {
+    SSNE_TRY_ALL(x->j->comm, read_progress(x, err), err);
+    ssne_log_info(x->j->log, "features: going on with %s.partial", x->path);
+  }
+  ssne_heartbeat *beat = NULL;
+  SSNE_TRY(ssne_heartbeat_create(x->j->comm, &beat, err));
+  const ssne_code code = run_pipeline(x, beat, err);
+  ssne_heartbeat_destroy(&beat);
+  return code == SSNE_OK ? finish(x, err) : code;
+}
+
+static ssne_code identify(extraction *x, ssne_error *err) {
+  extract_options *o = &x->j->options.extract;
+  ssne_option_group group = extract_group(&x->j->options);
+  SSNE_TRY(job_resolve(x->j, &o->images, err));
+  SSNE_TRY(job_resolve(x->j, &o->model, err));
+  SSNE_TRY_ALL(x->j->comm,
+               x->j->rank == 0 ? ssne_digest_file(o->model, x->model_digest, err) : SSNE_OK, err);
+  SSNE_TRY(ssne_broadcast(x->model_digest, sizeof x->model_digest, 0, x->j->comm, err));
+  return ssne_agree(x->j->comm, ssne_options_to_json(&group, 1, true, &x->recorded, err), err);
+}
+
+ssne_code extract_features(job *j, const char *path, ssne_error *err) {
+  extraction x = {.j = j, .path = path};
+  found what = NOTHING;
+  ssne_code code = identify(&x, err);
+  if (code == SSNE_OK) code = look(&x, &what, err);
+  if (code == SSNE_OK) code = what == WHOLE ? accept_whole(&x, err) : extract_rows(&x, what, err);
+  ssne_error later; /* a failure to close must not hide the first one */
+  if (code == SSNE_OK)
+    code = ssne_store_close(&x.store, err);
+  else
+    (void)ssne_store_close(&x.store, &later);
+  ssne_model_destroy(&x.model);
+  shard_free(&x.images);
+  ssne_free(&x.block_done);
+  ssne_free(&x.recorded);
+  return code;
+}
+
+ssne_code job_extract(job *j, ssne_error *err) {
+  const double start = ssne_clock();
+  SSNE_TRY(job_require(j->options.extract.images, "--images FOLDER", err));
+  SSNE_TRY(job_require(j->options.extract.model, "--model M.pt", err));
+  SSNE_TRY(job_require(j->options.output.out, "--out RUN.h5", err));
+  SSNE_TRY(extract_features(j, j->options.output.out, err));
+  SSNE_TRY(job_account(j, ssne_clock() - start, err));
+  ssne_log_info(j->log, "features are in %s", j->options.output.out);
+  return SSNE_OK;
+}

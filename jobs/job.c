@@ -1,0 +1,72 @@
+#include "job.h"
+
+#include "torch_shim.h"
+#include "version.h"
+
+#include "shardsne/agree.h"
+#include "shardsne/clock.h"
+#include "shardsne/exchange.h"
+#include "shardsne/memory.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+ssne_code job_require(const char *value, const char *what, ssne_error *err) {
+  if (value) return SSNE_OK;
+  return ssne_fail(err, SSNE_USAGE, "%s is missing; --help tells more", what);
+}
+
+ssne_code job_resolve(job *j, char **path, ssne_error *err) {
+  char *absolute = NULL;
+  ssne_code code = SSNE_OK;
+  if (j->rank == 0) {
+    absolute = realpath(*path, NULL);
+    if (!absolute)
+      code = ssne_fail(err, SSNE_USAGE, "%s: cannot be opened: %s", *path, strerror(errno));
+  }
+  code = ssne_agree(j->comm, code, err);
+  int64_t size = absolute ? (int64_t)strlen(absolute) + 1 : 0;
+  if (code == SSNE_OK) code = ssne_broadcast(&size, sizeof size, 0, j->comm, err);
+  if (code == SSNE_OK) {
+    ssne_free(path);
+    code = ssne_agree(j->comm, ssne_alloc(path, size, 1, "characters", err), err);
+  }
+  if (code == SSNE_OK && absolute) memcpy(*path, absolute, (size_t)size);
+  free(absolute);
+  return code == SSNE_OK ? ssne_broadcast(*path, size, 0, j->comm, err) : code;
+}
+
+ssne_code job_sign(job *j, ssne_store *store, ssne_error *err) {
+  char date[32], torch[64], hdf5[64], mpi[MPI_MAX_LIBRARY_VERSION_STRING] = "";
+  int length = 0;
+  ssne_clock_date(date, sizeof date);
+  if (MPI_Bcast(date, sizeof date, MPI_CHAR, 0, j->comm) != MPI_SUCCESS)
+    return ssne_fail(err, SSNE_FAILED, "MPI_Bcast failed while the run file was signed");
+  ssne_model_library(torch, sizeof torch);
+  ssne_store_library(hdf5, sizeof hdf5);
+  MPI_Get_library_version(mpi, &length);
+  mpi[strcspn(mpi, ",\n")] = 0; /* the rest tells who built it */
+  const char *const attributes[][2] = {{"program", "shardsne " SHARDSNE_VERSION},
+                                       {"revision", SHARDSNE_REVISION},
+                                       {"library_torch", torch},
+                                       {"library_hdf5", hdf5},
+                                       {"library_mpi", mpi},
+                                       {"created", date}};
+  for (size_t i = 0; i < sizeof attributes / sizeof *attributes; i++)
+    SSNE_TRY(ssne_store_set_text(store, attributes[i][0], attributes[i][1], err));
+  return SSNE_OK;
+}
+
+ssne_code job_account(job *j, double seconds, ssne_error *err) {
+  return ssne_stages_report(&j->stages, seconds, j->comm, j->log, err);
+}
+
+ssne_code job_is_complete(ssne_store *store, const char *name, bool *complete, ssne_error *err) {
+  char *text = NULL;
+  SSNE_TRY(ssne_store_get_text(store, name, &text, err));
+  *complete = text && strcmp(text, "yes") == 0;
+  ssne_free(&text);
+  return SSNE_OK;
+}

@@ -1,0 +1,54 @@
+/* What every sub-command works with. */
+#ifndef SHARDSNE_JOBS_JOB_H
+#define SHARDSNE_JOBS_JOB_H
+
+#include "options.h"
+
+#include "shardsne/log.h"
+#include "shardsne/stages.h"
+#include "shardsne/status.h"
+#include "shardsne/store.h"
+
+#include <mpi.h>
+
+typedef struct job {
+  MPI_Comm comm;
+  int rank, ranks, local_rank;
+  int threads;
+  all_options options;
+  const char *word; /* the sub-command's own argument, such as RUN.h5; NULL where not given */
+  ssne_log *log;
+  ssne_stages stages;
+} job;
+
+/* The sub-commands. All collective: every rank calls the same, with the same options, and gets the
+ * same code back. */
+ssne_code job_run(job *j, ssne_error *err);
+ssne_code job_extract(job *j, ssne_error *err);
+ssne_code job_embed(job *j, ssne_error *err);
+ssne_code job_render(job *j, ssne_error *err);
+ssne_code job_info(job *j, ssne_error *err);
+ssne_code job_export(job *j, ssne_error *err);
+
+/* The stages of which `run` consists, on the run file at `path`. */
+ssne_code extract_features(job *j, const char *path, ssne_error *err);
+ssne_code embed_run_file(job *j, const char *path, ssne_error *err);
+ssne_code render_run_file(job *j, const char *path, ssne_error *err);
+
+/* Collective: fails with SSNE_USAGE unless `value` was given; `what` says how to give it. */
+ssne_code job_require(const char *value, const char *what, ssne_error *err);
+
+/* Collective: rank 0's absolute path of the existing file or folder *path replaces it on all ranks,
+ * so that the record does not depend on where the command was given. */
+ssne_code job_resolve(job *j, char **path, ssne_error *err);
+
+/* Collective: writes who made the file, and when, to its root attributes. */
+ssne_code job_sign(job *j, ssne_store *store, ssne_error *err);
+
+/* Collective: prints the table of stages, with `seconds` as the whole. */
+ssne_code job_account(job *j, double seconds, ssne_error *err);
+
+/* Reads attribute `name` and says whether it is "yes". Not collective. */
+ssne_code job_is_complete(ssne_store *store, const char *name, bool *complete, ssne_error *err);
+
+#endif

@@ -1,0 +1,197 @@
+#include "options.h"
+
+#include "shardsne/memory.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define LARGEST 9e15
+#define COUNT(table) ((int)(sizeof(table) / sizeof *(table)))
+#define AT(type, member) offsetof(type, member)
+
+/* clang-format off */
+static const ssne_option common_table[] = {
+  {"threads", SSNE_OPTION_INTEGER, AT(common_options, threads), "T",
+   "threads a rank; 0: SLURM_CPUS_PER_TASK, else this rank's\nshare of the node's processors", NULL, 0, 4096, false, false},
+  {"config", SSNE_OPTION_TEXT, AT(common_options, config), "FILE",
+   "read options from FILE first: lines `name = value`", NULL, 0, 0, false, false},
+  {"log", SSNE_OPTION_TEXT, AT(common_options, log), "FILE.jsonl",
+   "append a machine-readable record, one JSON object a line", NULL, 0, 0, false, false},
+  {"quiet", SSNE_OPTION_FLAG, AT(common_options, quiet), NULL,
+   "say nothing but warnings and errors", NULL, 0, 0, false, false},
+  {"help", SSNE_OPTION_FLAG, AT(common_options, help), NULL, "show this and stop", NULL, 0, 0, false, false},
+  {"version", SSNE_OPTION_FLAG, AT(common_options, version), NULL,
+   "show the versions of the program and its libraries, and stop", NULL, 0, 0, false, false},
+};
+
+static const ssne_option output_table[] = {
+  {"out", SSNE_OPTION_TEXT, AT(output_options, out), "RUN.h5",
+   "the run file. Where it exists, the same command goes on from\nwhat it holds", NULL, 0, 0, false, false},
+  {"fresh", SSNE_OPTION_FLAG, AT(output_options, fresh), NULL,
+   "start over instead", NULL, 0, 0, false, false},
+};
+
+static const ssne_option extract_table[] = {
+  {"images", SSNE_OPTION_TEXT, AT(extract_options, images), "FOLDER",
+   "the images: a folder a class (as torchvision's ImageFolder),\nor one folder of unlabelled images; JPEG and PNG", NULL, 0, 0, false, true},
+  {"model", SSNE_OPTION_TEXT, AT(extract_options, model), "M.pt",
+   "the network: a TorchScript file", NULL, 0, 0, false, false},
+  {"drop-last", SSNE_OPTION_INTEGER, AT(extract_options, drop_last), "K",
+   "run all children of the network but the last K, in sequence", NULL, 0, 100000, false, true},
+  {"layer", SSNE_OPTION_TEXT, AT(extract_options, layer), "NAME",
+   "or: take what this child of the network returns", NULL, 0, 0, false, true},
+  {"pool", SSNE_OPTION_CHOICE, AT(extract_options, pool), "avg|none",
+   "average features over the image plane, or flatten them", "avg|none", 0, 0, false, true},
+  {"batch", SSNE_OPTION_INTEGER, AT(extract_options, batch), "B",
+   "images a batch; also the block that one thread works on", NULL, 1, 65536, false, true},
+  {"resize", SSNE_OPTION_INTEGER, AT(extract_options, resize), "S",
+   "resize the shorter side to S pixels; 0: keep the size", NULL, 0, 65535, false, true},
+  {"crop", SSNE_OPTION_INTEGER, AT(extract_options, crop), "C",
+   "cut the central C x C pixels; 0: keep the whole image", NULL, 0, 65535, false, true},
+  {"mean", SSNE_OPTION_TRIPLE, AT(extract_options, mean), "R,G,B",
+   "subtracted from colours in [0, 1] (default: ImageNet's)", NULL, 0, 0, false, true},
+  {"std", SSNE_OPTION_TRIPLE, AT(extract_options, std), "R,G,B",
+   "and divided by (default: ImageNet's)", NULL, 0, 0, false, true},
+  {"device", SSNE_OPTION_CHOICE, AT(extract_options, device), "auto|cpu|cuda",
+   "where the network runs; auto: the rank's GPU, if there is one", "auto|cpu|cuda", 0, 0, false, false},
+  {"precision", SSNE_OPTION_CHOICE, AT(extract_options, precision), "P",
+   "float32, bfloat16 or float16", "float32|bfloat16|float16", 0, 0, false, true},
+  {"max-bad", SSNE_OPTION_TEXT, AT(extract_options, max_bad), "K|P%",
+   "go on without up to K (or P percent) images that cannot be\nread; each is named in the file and the log", NULL, 0, 0, false, false},
+};
+
+static const ssne_option embed_input_table[] = {
+  {"features", SSNE_OPTION_TEXT, AT(embed_options, features), "X",
+   "embed these rows instead of a run file's features: X.npy, or\na dataset X.h5:/path", NULL, 0, 0, false, true},
+  {"labels", SSNE_OPTION_TEXT, AT(embed_options, labels), "Y.npy",
+   "their classes, integers from 0, -1 for unknown", NULL, 0, 0, false, true},
+};
+
+static const ssne_option embed_table[] = {
+  {"perplexity", SSNE_OPTION_REAL, AT(embed_options, perplexity), "P",
+   "how many neighbours a point feels; 3 P of them are searched", NULL, 1, 100000, false, true},
+  {"early-iterations", SSNE_OPTION_INTEGER, AT(embed_options, early_iterations), "N",
+   "iterations with exaggerated attraction, first", NULL, 0, 1e9, false, true},
+  {"iterations", SSNE_OPTION_INTEGER, AT(embed_options, iterations), "N",
+   "iterations after those", NULL, 0, 1e9, false, true},
+  {"exaggeration", SSNE_OPTION_REAL, AT(embed_options, exaggeration), "E",
+   "factor of the attraction in the early iterations", NULL, 1, 1e6, false, true},
+  {"late-exaggeration", SSNE_OPTION_REAL, AT(embed_options, late_exaggeration), "E",
+   "and in the later ones; above 1 clusters are tighter", NULL, 0.01, 1e6, false, true},
+  {"learning-rate", SSNE_OPTION_REAL, AT(embed_options, learning_rate), "R",
+   "auto: rows / exaggeration of the phase (as openTSNE, FIt-SNE)", NULL, 1e-9, 1e12, true, true},
+  {"momentum", SSNE_OPTION_REAL, AT(embed_options, momentum), "M",
+   "share of the last step that is kept", NULL, 0, 0.999, false, true},
+  {"step-limit", SSNE_OPTION_REAL, AT(embed_options, step_limit), "L",
+   "greatest length of a point's step", NULL, 1e-6, 1e9, false, true},
+  {"init", SSNE_OPTION_TEXT, AT(embed_options, init), "START",
+   "pca, random, or FILE.npy [rows, 2], taken as it is", NULL, 0, 0, false, true},
+  {"seed", SSNE_OPTION_INTEGER, AT(embed_options, seed), "S",
+   "of all random numbers", NULL, 0, LARGEST, false, true},
+};
+
+static const ssne_option render_table[] = {
+  {"plot", SSNE_OPTION_TEXT, AT(render_options, plot), "MAP.png",
+   "the picture: .png, .svg or .pdf; drawn by gnuplot", NULL, 0, 0, false, false},
+  {"color", SSNE_OPTION_CHOICE, AT(render_options, color), "label|none",
+   "colour points by class", "label|none", 0, 0, false, false},
+  {"text", SSNE_OPTION_CHOICE, AT(render_options, text), "label|none",
+   "write the class number, counted from 1, on each point; else\na legend tells the classes", "label|none", 0, 0, false, false},
+  {"alpha", SSNE_OPTION_REAL, AT(render_options, alpha), "A",
+   "opacity of a point", NULL, 0.01, 1, false, false},
+  {"dpi", SSNE_OPTION_INTEGER, AT(render_options, dpi), "D",
+   "pixels an inch", NULL, 30, 2400, false, false},
+  {"size", SSNE_OPTION_TEXT, AT(render_options, size), "WxH",
+   "width and height in inches", NULL, 0, 0, false, false},
+};
+
+static const ssne_option export_table[] = {
+  {"to", SSNE_OPTION_TEXT, AT(export_options, to), "DIR",
+   "folder for features.npy, target.npy and embedding.npy", NULL, 0, 0, false, false},
+};
+/* clang-format on */
+
+ssne_option_group common_group(all_options *o) {
+  return (ssne_option_group){"Every sub-command", common_table, COUNT(common_table), &o->common};
+}
+
+ssne_option_group output_group(all_options *o) {
+  return (ssne_option_group){"Output", output_table, COUNT(output_table), &o->output};
+}
+
+ssne_option_group extract_group(all_options *o) {
+  return (ssne_option_group){"Features", extract_table, COUNT(extract_table), &o->extract};
+}
+
+ssne_option_group embed_input_group(all_options *o) {
+  return (ssne_option_group){"Input", embed_input_table, COUNT(embed_input_table), &o->embed};
+}
+
+ssne_option_group embed_group(all_options *o) {
+  return (ssne_option_group){"Embedding", embed_table, COUNT(embed_table), &o->embed};
+}
+
+ssne_option_group render_group(all_options *o) {
+  return (ssne_option_group){"Picture", render_table, COUNT(render_table), &o->render};
+}
+
+ssne_option_group export_group(all_options *o) {
+  return (ssne_option_group){"Export", export_table, COUNT(export_table), &o->export};
+}
+
+ssne_code options_defaults(all_options *o, ssne_error *err) {
+  *o = (all_options){
+      .extract = {.batch = 64, .mean = {0.485, 0.456, 0.406}, .std = {0.229, 0.224, 0.225}},
+      .embed = {.perplexity = 30,
+                .early_iterations = 250,
+                .iterations = 750,
+                .exaggeration = 12,
+                .late_exaggeration = 1,
+                .learning_rate = NAN,
+                .momentum = 0.8,
+                .step_limit = 5},
+      .render = {.alpha = 0.6, .dpi = 300},
+  };
+  const struct {
+    char **option;
+    const char *value;
+  } texts[] = {
+      {&o->extract.pool, "avg"},  {&o->extract.device, "auto"}, {&o->extract.precision, "float32"},
+      {&o->extract.max_bad, "0"}, {&o->embed.init, "pca"},      {&o->render.color, "label"},
+      {&o->render.text, "none"},  {&o->render.size, "8x8"}};
+  for (int i = 0; i < COUNT(texts); i++)
+    SSNE_TRY(ssne_copy_text(texts[i].option, texts[i].value, err));
+  return SSNE_OK;
+}
+
+void options_free_all(all_options *o) {
+  const ssne_option_group groups[] = {common_group(o),      output_group(o), extract_group(o),
+                                      embed_input_group(o), embed_group(o),  render_group(o),
+                                      export_group(o)};
+  ssne_options_free(groups, COUNT(groups));
+}
+
+ssne_code options_max_bad(const char *text, int64_t count, int64_t *limit, ssne_error *err) {
+  char *end = NULL;
+  const double number = strtod(text, &end);
+  const bool percent = end != text && strcmp(end, "%") == 0;
+  if (end == text || (*end && !percent) || !(number >= 0) || !(number < LARGEST) ||
+      (percent ? number > 100 : number != floor(number)))
+    return ssne_fail(err, SSNE_USAGE,
+                     "--max-bad: `%s` is neither a number of images (5) nor a percentage (0.1%%)",
+                     text);
+  *limit = (int64_t)(percent ? floor(number / 100 * (double)count) : number);
+  return SSNE_OK;
+}
+
+ssne_code options_size(const char *text, double *width, double *height, ssne_error *err) {
+  int used = 0;
+  if (sscanf(text, "%lfx%lf%n", width, height, &used) != 2 || text[used] || !(*width >= 0.5) ||
+      !(*height >= 0.5) || !(*width <= 200) || !(*height <= 200))
+    return ssne_fail(err, SSNE_USAGE,
+                     "--size: `%s` is not WIDTHxHEIGHT in inches, from 0.5 to 200, such as 8x6",
+                     text);
+  return SSNE_OK;
+}

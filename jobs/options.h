@@ -1,0 +1,70 @@
+/* The options of every sub-command: one struct and one table a stage. */
+#ifndef SHARDSNE_JOBS_OPTIONS_H
+#define SHARDSNE_JOBS_OPTIONS_H
+
+#include "shardsne/options.h"
+
+typedef struct common_options {
+  char *config, *log;
+  int64_t threads; /* 0: chosen */
+  bool quiet, help, version;
+} common_options;
+
+typedef struct output_options {
+  char *out;
+  bool fresh;
+} output_options;
+
+typedef struct extract_options {
+  char *images, *model, *layer, *pool, *device, *precision, *max_bad;
+  int64_t drop_last, batch, resize, crop;
+  double mean[3], std[3];
+} extract_options;
+
+typedef struct embed_options {
+  char *features, *labels; /* of `embed` alone; see embed_input_group */
+  char *init;
+  double perplexity, exaggeration, late_exaggeration, learning_rate, momentum, step_limit;
+  int64_t early_iterations, iterations, seed;
+} embed_options;
+
+typedef struct render_options {
+  char *plot, *color, *text, *size;
+  double alpha;
+  int64_t dpi;
+} render_options;
+
+typedef struct export_options {
+  char *to;
+} export_options;
+
+/* Every option of the program; a sub-command parses the groups it knows. */
+typedef struct all_options {
+  common_options common;
+  output_options output;
+  extract_options extract;
+  embed_options embed;
+  render_options render;
+  export_options export;
+} all_options;
+
+/* Sets the defaults. Free with options_free_all. */
+ssne_code options_defaults(all_options *o, ssne_error *err);
+void options_free_all(all_options *o);
+
+/* The groups, with the struct's parts as their values. */
+ssne_option_group common_group(all_options *o);
+ssne_option_group output_group(all_options *o);
+ssne_option_group extract_group(all_options *o);
+ssne_option_group embed_input_group(all_options *o);
+ssne_option_group embed_group(all_options *o);
+ssne_option_group render_group(all_options *o);
+ssne_option_group export_group(all_options *o);
+
+/* --max-bad as a number of images out of `count`: "5" or "0.1%". */
+ssne_code options_max_bad(const char *text, int64_t count, int64_t *limit, ssne_error *err);
+
+/* --size as two numbers: "8x6". */
+ssne_code options_size(const char *text, double *width, double *height, ssne_error *err);
+
+#endif

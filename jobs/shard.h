@@ -1,0 +1,38 @@
+/* The images of one rank: rank 0 scans the folder, every rank receives the names and labels of its
+ * own rows. */
+#ifndef SHARDSNE_JOBS_SHARD_H
+#define SHARDSNE_JOBS_SHARD_H
+
+#include "shardsne/digest.h"
+#include "shardsne/partition.h"
+#include "shardsne/status.h"
+
+#include <mpi.h>
+#include <stdint.h>
+
+typedef struct shard_facts {
+  int64_t count, ignored;
+  int64_t longest_name; /* bytes, closing zero included */
+  int64_t class_count, classes_size, longest_class;
+  char digest[SSNE_DIGEST_LENGTH]; /* of all names and labels */
+} shard_facts;
+
+typedef struct shard {
+  shard_facts facts; /* the same on every rank */
+  ssne_partition partition;
+  char *classes;        /* [classes_size] names one after the other, on every rank */
+  char *names;          /* of the own rows, one after the other */
+  int64_t *name_offset; /* [own_rows] into `names` */
+  int32_t *label;       /* [own_rows] */
+} shard;
+
+/* Collective. Images of `folder` in blocks of `batch` rows. Free with shard_free. */
+ssne_code shard_scan(const char *folder, int64_t batch, MPI_Comm comm, shard *out, ssne_error *err);
+
+void shard_free(shard *s);
+
+/* Copies `count` texts that lie one after the other at `texts` to `wide` [count, width], each cut
+ * or filled with zeros to `width` bytes. */
+void shard_widen(const char *texts, int64_t count, int64_t width, char *wide);
+
+#endif

@@ -1,0 +1,75 @@
+#include "source.h"
+
+#include "shardsne/agree.h"
+#include "shardsne/exchange.h"
+#include "shardsne/memory.h"
+
+#include <string.h>
+
+ssne_code source_open_store(ssne_store *store, source *out, ssne_error *err) {
+  *out = (source){.store = store};
+  ssne_set_shape shape;
+  SSNE_TRY(ssne_store_shape(store, SSNE_SET_FEATURES, &shape, err));
+  if (!shape.exists)
+    return ssne_fail(err, SSNE_USAGE,
+                     "the run file holds no features of its own: give --features, or run "
+                     "`shardsne extract` first");
+  out->rows = shape.rows;
+  out->columns = shape.columns;
+  return SSNE_OK;
+}
+
+/* FILE.h5:/path split at the colon; dataset is NULL where there is none. */
+static ssne_code split(const char *name, char **file, const char **dataset, ssne_error *err) {
+  const char *colon = strstr(name, ":/");
+  SSNE_TRY(ssne_copy_text(file, name, err));
+  *dataset = colon ? colon + 1 : NULL;
+  if (colon) (*file)[colon - name] = 0;
+  return SSNE_OK;
+}
+
+static ssne_code open_npy(const char *path, MPI_Comm comm, source *out, ssne_error *err) {
+  int rank = 0;
+  MPI_Comm_rank(comm, &rank);
+  ssne_code code = SSNE_OK;
+  if (rank == 0) code = ssne_npy_open(path, &out->npy, err);
+  SSNE_TRY_ALL(comm, code, err);
+  SSNE_TRY(ssne_broadcast(&out->npy, sizeof out->npy, 0, comm, err));
+  out->path = path;
+  out->rows = out->npy.rows;
+  out->columns = out->npy.columns;
+  return SSNE_OK;
+}
+
+ssne_code source_open(const char *name, MPI_Comm comm, source *out, ssne_error *err) {
+  *out = (source){.store = NULL};
+  char *file = NULL;
+  const char *dataset = NULL;
+  SSNE_TRY_ALL(comm, split(name, &file, &dataset, err), err);
+  const ssne_code code =
+      dataset ? ssne_matrix_open(file, dataset, comm, &out->matrix, &out->rows, &out->columns, err)
+              : open_npy(name, comm, out, err);
+  ssne_free(&file);
+  return code;
+}
+
+static ssne_code read_rows(source *s, int64_t first, int64_t rows, float *out, ssne_error *err) {
+  if (s->store) return ssne_store_read(s->store, SSNE_SET_FEATURES, first, rows, out, err);
+  if (s->matrix) return ssne_matrix_read_float(s->matrix, first, rows, out, err);
+  return ssne_npy_read_float(s->path, &s->npy, first, rows, out, err);
+}
+
+ssne_code source_read(source *s, const selection *chosen, const ssne_partition *p, float *out,
+                      ssne_error *err) {
+  for (int64_t done = 0; done < p->own_rows;) {
+    const int64_t row = p->first_row + done;
+    const int64_t rows = selection_run(chosen, row, p->own_rows - done);
+    SSNE_TRY(read_rows(s, selection_to_file(chosen, row), rows, out + done * s->columns, err));
+    done += rows;
+  }
+  return SSNE_OK;
+}
+
+void source_close(source *s) {
+  ssne_matrix_close(&s->matrix);
+}
