@@ -8,6 +8,7 @@
 #include "shardsne/clock.h"
 #include "shardsne/exchange.h"
 #include "shardsne/memory.h"
+#include "shardsne/text.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -354,12 +355,14 @@ static ssne_code run_pipeline(extraction *x, ssne_heartbeat *beat, ssne_error *e
 }
 
 static ssne_code name_bad(extraction *x, int64_t row, bool aloud, char *name, ssne_error *err) {
-  char reason[PIPELINE_REASON_WIDTH + 1] = "";
+  char reason[PIPELINE_REASON_WIDTH + 1] = "", shown[2][1024];
   SSNE_TRY(ssne_store_read(x->store, SSNE_SET_SAMPLE_NAMES, row, 1, name, err));
   SSNE_TRY(ssne_store_read(x->store, SSNE_SET_SAMPLE_REASON, row, 1, reason, err));
-  if (aloud) ssne_log_warn(x->j->log, "left out: %s: %s", name, reason);
-  ssne_log_event(x->j->log, "bad_image", "{s:I, s:s, s:s}", "row", (long long)row, "name", name,
-                 "reason", reason);
+  ssne_text_utf8(name, shown[0], sizeof shown[0]);
+  ssne_text_utf8(reason, shown[1], sizeof shown[1]);
+  if (aloud) ssne_log_warn(x->j->log, "left out: %s: %s", shown[0], shown[1]);
+  ssne_log_event(x->j->log, "bad_image", "{s:I, s:s, s:s}", "row", (long long)row, "name", shown[0],
+                 "reason", shown[1]);
   return SSNE_OK;
 }
 

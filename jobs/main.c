@@ -6,6 +6,7 @@
 
 #include "shardsne/agree.h"
 #include "shardsne/clock.h"
+#include "shardsne/text.h"
 #include "shardsne/threads.h"
 
 #include <omp.h>
@@ -122,8 +123,10 @@ static ssne_code start_and_run(job *j, const command *c, ssne_error *err) {
                  j->threads);
   const double start = ssne_clock();
   const ssne_code code = c->run(j, err);
+  char text[2 * SSNE_ERROR_LENGTH];
+  ssne_text_utf8(code == SSNE_OK ? "" : err->text, text, sizeof text);
   ssne_log_event(j->log, "end", "{s:i, s:f, s:s}", "code", (int)code, "seconds",
-                 ssne_clock() - start, "error", code == SSNE_OK ? "" : err->text);
+                 ssne_clock() - start, "error", text);
   return code;
 }
 

@@ -1,5 +1,6 @@
 #include "shardsne/options.h"
 #include "shardsne/memory.h"
+#include "shardsne/text.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -243,30 +244,36 @@ ssne_code ssne_options_parse(const ssne_option_group *groups, int count, int arg
 /* --- what they are: help, record, comparison
  * ------------------------------------------------------- */
 
-/* The present value as a person would write it. */
-static void value_text(const ssne_option *o, const void *value, char *text, size_t length) {
-  text[0] = 0;
-  if (o->kind == SSNE_OPTION_FLAG)
-    snprintf(text, length, "%s", *(const bool *)value ? "yes" : "no");
-  if (o->kind == SSNE_OPTION_INTEGER) snprintf(text, length, "%" PRId64, *(const int64_t *)value);
-  if (o->kind == SSNE_OPTION_REAL) {
-    const double number = *(const double *)value;
-    snprintf(text, length, isnan(number) ? "auto" : "%.15g", number);
-  }
-  if (o->kind == SSNE_OPTION_TRIPLE) {
-    const double *t = value;
-    snprintf(text, length, "%.15g,%.15g,%.15g", t[0], t[1], t[2]);
-  }
-  if (o->kind == SSNE_OPTION_TEXT || o->kind == SSNE_OPTION_CHOICE) {
-    const char *const *chars = value;
-    snprintf(text, length, "%s", *chars ? *chars : "");
+#define LONGEST_VALUE 16384 /* of a value as text: a path, escaped */
+
+/* The present value as a person would write it, in UTF-8. */
+static void value_text(const ssne_option *o, const void *value, char text[LONGEST_VALUE]) {
+  const double *reals = value;
+  const char *const *chars = value;
+  switch (o->kind) {
+  case SSNE_OPTION_FLAG:
+    snprintf(text, LONGEST_VALUE, "%s", *(const bool *)value ? "yes" : "no");
+    break;
+  case SSNE_OPTION_INTEGER:
+    snprintf(text, LONGEST_VALUE, "%" PRId64, *(const int64_t *)value);
+    break;
+  case SSNE_OPTION_REAL:
+    snprintf(text, LONGEST_VALUE, isnan(*reals) ? "auto" : "%.15g", *reals);
+    break;
+  case SSNE_OPTION_TRIPLE:
+    snprintf(text, LONGEST_VALUE, "%.15g,%.15g,%.15g", reals[0], reals[1], reals[2]);
+    break;
+  case SSNE_OPTION_TEXT:
+  case SSNE_OPTION_CHOICE:
+    ssne_text_utf8(*chars ? *chars : "", text, LONGEST_VALUE);
+    break;
   }
 }
 
 static void print_option(const ssne_option *o, const void *value) {
-  char head[128], preset[512];
+  char head[128], preset[LONGEST_VALUE];
   snprintf(head, sizeof head, "--%s%s%s", o->name, o->value ? " " : "", o->value ? o->value : "");
-  value_text(o, value, preset, sizeof preset);
+  value_text(o, value, preset);
   const bool show = o->kind != SSNE_OPTION_FLAG && preset[0];
   printf("  %-27s", head);
   if (strlen(head) > 26) printf("\n%29s", "");
@@ -286,13 +293,10 @@ void ssne_options_help(const ssne_option_group *groups, int count) {
   }
 }
 
-/* The value as its text in JSON, so that a comparison is one of what people wrote. */
+/* The value as its text, so that a comparison is one of what people wrote. */
 static int put(json_t *object, const ssne_option *o, const void *value) {
-  const char *const *chars = value;
-  if ((o->kind == SSNE_OPTION_TEXT || o->kind == SSNE_OPTION_CHOICE) && *chars)
-    return json_object_set_new(object, o->name, json_stringn_nocheck(*chars, strlen(*chars)));
-  char text[512];
-  value_text(o, value, text, sizeof text);
+  char text[LONGEST_VALUE];
+  value_text(o, value, text);
   return json_object_set_new(object, o->name, json_string(text));
 }
 
@@ -317,9 +321,9 @@ ssne_code ssne_options_to_json(const ssne_option_group *groups, int count, bool 
 static ssne_code compare_one(const ssne_option *o, const void *value, const json_t *made,
                              const char *path, ssne_error *err) {
   const char *before = json_string_value(json_object_get(made, o->name));
-  char text[512];
-  value_text(o, value, text, sizeof text);
-  if (!before || strncmp(before, text, sizeof text - 1) == 0) return SSNE_OK;
+  char text[LONGEST_VALUE];
+  value_text(o, value, text);
+  if (!before || strcmp(before, text) == 0) return SSNE_OK;
   return ssne_fail(err, SSNE_USAGE,
                    "%s was made with --%s `%s`, this command says `%s`: repeat the option, choose "
                    "another --out, or start over with --fresh",

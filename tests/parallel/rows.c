@@ -1,0 +1,92 @@
+/* Prepared rows against means in long double, and what cannot be prepared. */
+#include "check.h"
+
+#include "shardsne/memory.h"
+#include "shardsne/random.h"
+#include "shardsne/rows.h"
+
+#include <math.h>
+#include <string.h>
+
+#define ROWS 300
+#define COLUMNS 19
+
+static float value(int64_t row, int64_t column) {
+  return (float)(100.0 * (double)column +
+                 ssne_random_normal(1, SSNE_RANDOM_INIT, (uint64_t)(row * COLUMNS + column)));
+}
+
+static float *make(const ssne_partition *p, float factor) {
+  float *x = NULL;
+  ssne_error err;
+  CHECK_OK(ssne_alloc(&x, p->own_rows * COLUMNS, sizeof *x, "values", &err), &err);
+  for (int64_t i = 0; i < p->own_rows * COLUMNS; i++)
+    x[i] = factor * value(p->first_row + i / COLUMNS, i % COLUMNS);
+  return x;
+}
+
+static void test_centred(const ssne_partition *p, float factor) {
+  float *x = make(p, factor);
+  ssne_rows rows;
+  ssne_error err;
+  CHECK_OK(ssne_rows_prepare(x, COLUMNS, p, MPI_COMM_WORLD, &rows, &err), &err);
+  CHECK(rows.stride == 32 && !rows.identical);
+  for (int64_t c = 0; c < COLUMNS; c++) {
+    long double mean = 0;
+    for (int64_t r = 0; r < ROWS; r++) mean += (long double)(factor * value(r, c)) / ROWS;
+    for (int64_t r = 0; r < p->own_rows; r++) {
+      const double expected =
+          (double)(((long double)x[r * COLUMNS + c] - mean) * (long double)rows.scale);
+      CHECK_NEAR((double)rows.data[r * rows.stride + c], expected, 2e-7);
+    }
+  }
+  for (int64_t r = 0; r < p->own_rows; r++)
+    for (int64_t c = COLUMNS; c < rows.stride; c++) CHECK(rows.data[r * rows.stride + c] == 0);
+  int exponent = 0;
+  CHECK(frexpf(rows.scale, &exponent) == 0.5f);
+  ssne_rows_free(&rows);
+  ssne_free(&x);
+}
+
+static void test_not_finite(const ssne_partition *p, int64_t row, float bad) {
+  float *x = make(p, 1);
+  ssne_rows rows;
+  ssne_error err;
+  char says[64];
+  if (row >= p->first_row && row < p->first_row + p->own_rows)
+    x[(row - p->first_row) * COLUMNS + 4] = bad;
+  CHECK(ssne_rows_prepare(x, COLUMNS, p, MPI_COMM_WORLD, &rows, &err) == SSNE_FAILED);
+  snprintf(says, sizeof says, "row %d, column 4", (int)row);
+  CHECK(strstr(err.text, says) != NULL);
+  ssne_free(&x);
+}
+
+static void test_identical(const ssne_partition *p, int64_t other) {
+  float *x = make(p, 1);
+  ssne_rows rows;
+  ssne_error err;
+  for (int64_t i = 0; i < p->own_rows * COLUMNS; i++)
+    x[i] =
+        value(0, i % COLUMNS) + (p->first_row + i / COLUMNS == other && i % COLUMNS == 7 ? 1 : 0);
+  CHECK_OK(ssne_rows_prepare(x, COLUMNS, p, MPI_COMM_WORLD, &rows, &err), &err);
+  CHECK(rows.identical == (other < 0));
+  ssne_rows_free(&rows);
+  ssne_free(&x);
+}
+
+int main(int argc, char **argv) {
+  int rank = 0, ranks = 1;
+  MPI_Init(&argc, &argv);
+  MPI_Comm_rank(MPI_COMM_WORLD, &rank);
+  MPI_Comm_size(MPI_COMM_WORLD, &ranks);
+  const ssne_partition p = ssne_partition_make(ROWS, SSNE_ROWS_BLOCK, ranks, rank);
+  test_centred(&p, 1);
+  test_centred(&p, 1e-20f);
+  test_centred(&p, 1e30f);
+  test_not_finite(&p, 0, NAN);
+  test_not_finite(&p, ROWS - 1, -INFINITY);
+  test_identical(&p, -1);
+  test_identical(&p, ROWS - 1);
+  MPI_Finalize();
+  return check_result();
+}
