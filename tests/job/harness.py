@@ -1,0 +1,60 @@
+"""What the tests from outside share: running the program under MPI, and small inputs."""
+import atexit
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+
+SHARDSNE = os.environ["SHARDSNE"]
+MPI = os.environ["SHARDSNE_MPI"]
+SOURCE = os.environ["SHARDSNE_SOURCE"]
+SHARED = os.environ["SHARDSNE_SHARED"]
+DRAW = os.environ.get("SHARDSNE_DRAW_SAMPLE", "")
+MODEL = os.path.join(SOURCE, "analysis", "sample", "sample-cnn.pt")
+
+
+def skip(why):
+    print("skipped:", why)
+    sys.exit(77)
+
+
+def folder():
+    """A folder that goes away with the test."""
+    path = tempfile.mkdtemp(prefix="shardsne-test-")
+    atexit.register(shutil.rmtree, path, ignore_errors=True)
+    return path
+
+
+def run(*arguments, ranks=1, env=None, timeout=300, cwd=None):
+    """The finished process: .returncode, .stdout, .stderr (text, bad bytes escaped)."""
+    return subprocess.run([MPI, str(ranks), SHARDSNE, *map(str, arguments)], cwd=cwd,
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=timeout,
+                          env=dict(os.environ, **(env or {})), encoding="utf-8",
+                          errors="backslashreplace", stdin=subprocess.DEVNULL)
+
+
+def succeed(*arguments, **options):
+    done = run(*arguments, **options)
+    if done.returncode != 0:
+        raise SystemExit(f"{arguments} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
+    return done
+
+
+def errors_of(done):
+    """The program's error lines."""
+    return [line for line in done.stderr.splitlines() if line.startswith("shardsne: error:")]
+
+
+def digests(path, ranks=1):
+    """Dataset -> digest, as `info` prints them."""
+    lines = succeed("info", path, ranks=ranks).stdout.splitlines()
+    return {f[0]: f[-1] for f in (line.split() for line in lines) if f and f[0].startswith("/")}
+
+
+def draw_sample(count=10, seed=0):
+    """A folder of 12 x count sample images."""
+    path = os.path.join(folder(), "images")
+    subprocess.run([DRAW, path, "--count", str(count), "--seed", str(seed)], check=True,
+                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    return path

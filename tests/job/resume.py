@@ -1,0 +1,71 @@
+"""Nothing is lost: a killed extraction is gone on with, at another number of ranks, to the same bits; the
+same command on a finished file does nothing; --fresh starts over."""
+import os
+import random
+import signal
+import subprocess
+import time
+
+import h5py
+
+from harness import MODEL, MPI, SHARDSNE, digests, draw_sample, folder, succeed
+
+OUT = folder()
+IMAGES = draw_sample(120)
+
+
+def command(path):
+    return ["extract", "--images", IMAGES, "--model", MODEL, "--drop-last", 1, "--batch", 8, "--out", path,
+            "--threads", 1]
+
+
+def kill_midway(path, delay):
+    """Starts the job in a process group of its own and kills all of it after `delay` seconds."""
+    job = subprocess.Popen([MPI, "2", SHARDSNE, *map(str, command(path))], stdout=subprocess.DEVNULL,
+                           stderr=subprocess.DEVNULL, start_new_session=True)
+    time.sleep(delay)
+    victims = subprocess.run(["pkill", "-KILL", "-f", "--", path], check=False)
+    os.killpg(job.pid, signal.SIGKILL)
+    job.wait()
+    return victims
+
+
+def kills():
+    whole = os.path.join(OUT, "whole.h5")
+    start = time.time()
+    succeed(*command(whole), ranks=2)
+    seconds = time.time() - start
+    expected = digests(whole)["/features"]
+    chance = random.Random(0)
+    partial = 0
+    for attempt in range(6):
+        path = os.path.join(OUT, f"killed{attempt}.h5")
+        kill_midway(path, seconds * (0.2 + 0.8 * chance.random()))
+        partial += os.path.exists(path + ".partial")
+        succeed(*command(path), ranks=1 + attempt % 4)
+        assert digests(path)["/features"] == expected, f"attempt {attempt} differs"
+        assert not os.path.exists(path + ".partial")
+    print(f"6 kills, {partial} of them midway: 6 equal digests")
+
+
+def repeats():
+    path, plot = os.path.join(OUT, "run.h5"), os.path.join(OUT, "map.png")
+    run = ["run", *command(path)[1:], "--plot", plot, "--dpi", 50, "--perplexity", 8, "--early-iterations", 20,
+           "--iterations", 20]
+    succeed(*run)
+    before = digests(path)
+    again = succeed(*run, ranks=3).stderr
+    assert again.count("kept") == 2, again
+    assert digests(path) == before
+    # another perplexity that needs fewer neighbours must be asked for, and then finds them anew
+    embed = ["embed", path, "--early-iterations", 20, "--iterations", 30, "--perplexity", 8]
+    again = succeed(*embed, "--fresh", ranks=2).stderr
+    assert "neighbours: " in again and "kept" in again, again
+    with h5py.File(path) as f:
+        assert f["history"]["iteration"][-1] == 50
+    succeed(*run, "--fresh", ranks=2)
+    assert digests(path) == before
+
+
+kills()
+repeats()
