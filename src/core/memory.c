@@ -22,7 +22,7 @@ ssne_code ssne_alloc(void *out, int64_t count, size_t size, const char *what, ss
                      (double)bytes / 1048576.0, count, what);
   memset(array, 0, bytes);
   memcpy(out, &array, sizeof array);
-  return SSNE_OK;
+  return SSNE_OK; /* cppcheck-suppress memleak; *out has it */
 }
 
 void ssne_free(void *array) {

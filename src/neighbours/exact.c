@@ -21,8 +21,9 @@
 #include <omp.h>
 #include <string.h>
 
-#define QUERIES 64     /* rows of a tile of products */
-#define CANDIDATES 512 /* columns of a tile: with D = 64 they fill 128 KiB, half an L2 or less */
+#define QUERIES INT64_C(64) /* rows of a tile of products */
+#define CANDIDATES                                                                                 \
+  INT64_C(512) /* columns of a tile: with D = 64 they fill 128 KiB, half an L2 or less */
 
 /* Rows that travel round the ring: `count` rows from global row `first`. */
 typedef struct shard {

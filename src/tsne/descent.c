@@ -122,12 +122,12 @@ static void step_rows(descent *d, double rate, const ssne_tsne_options *o) {
   for (int64_t r = 0; r < p->own_rows; r++) {
     const int64_t place = ssne_plane_place(p->first_row + r);
     float step[2];
-    for (int axis = 0; axis < 2; axis++)
+    for (int64_t axis = 0; axis < 2; axis++)
       step[axis] = next_velocity(d->velocity[2 * r + axis], d->force[2 * r + axis], (float)rate,
                                  (float)o->momentum, &d->gain[2 * r + axis]);
     const float length = sqrtf(step[0] * step[0] + step[1] * step[1]);
     const float shorten = length > (float)o->step_limit ? (float)o->step_limit / length : 1;
-    for (int axis = 0; axis < 2; axis++) {
+    for (int64_t axis = 0; axis < 2; axis++) {
       d->velocity[2 * r + axis] = step[axis] * shorten;
       d->plane.xy[place + axis * SSNE_ROWS_BLOCK] += d->velocity[2 * r + axis];
     }

@@ -65,7 +65,7 @@ static ssne_code multiply(iteration *it, MPI_Comm comm, ssne_error *err) {
 
 /* h = V^T W [Q, Q]. */
 static void project(const iteration *it, const double *w, double *h) {
-  memset(h, 0, Q * Q * sizeof *h);
+  memset(h, 0, (size_t)Q * Q * sizeof *h);
   for (int64_t c = 0; c < it->rows->columns; c++)
     for (int i = 0; i < it->width; i++)
       for (int j = 0; j < it->width; j++) h[i * Q + j] += it->v[c * Q + i] * w[c * Q + j];

@@ -9,8 +9,8 @@
  * term is 1 and nothing underflows to an empty sum. */
 static double entropy_at(const float *distance, int64_t k, double beta, double *sum) {
   const double nearest = (double)distance[0] * (double)distance[0];
-  double weights = 0, moment = 0;
-  for (int64_t n = 0; n < k; n++) {
+  double weights = 1, moment = 0; /* of the nearest itself */
+  for (int64_t n = 1; n < k; n++) {
     const double gap = (double)distance[n] * (double)distance[n] - nearest;
     const double weight = exp(-beta * gap);
     weights += weight;

@@ -11,7 +11,7 @@ static ssne_code allocate(ssne_plane *plane, ssne_error *err) {
   const ssne_partition *p = &plane->partition;
   if (p->blocks > INT_MAX)
     return ssne_fail(err, SSNE_FAILED, "%" PRId64 " rows are more than can be exchanged", p->rows);
-  SSNE_TRY(ssne_alloc(&plane->xy, p->blocks, 2 * SSNE_ROWS_BLOCK * sizeof(float),
+  SSNE_TRY(ssne_alloc(&plane->xy, p->blocks, sizeof(float[2][SSNE_ROWS_BLOCK]),
                       "blocks of coordinates", err));
   SSNE_TRY(ssne_alloc(&plane->counts, p->ranks, sizeof(int), "ranks", err));
   SSNE_TRY(ssne_alloc(&plane->starts, p->ranks, sizeof(int), "ranks", err));

@@ -32,7 +32,7 @@ ssne_code ssne_plane_share(ssne_plane *plane, MPI_Comm comm, ssne_error *err);
 
 /* Where the x of `row` is; its y is SSNE_ROWS_BLOCK further. */
 static inline int64_t ssne_plane_place(int64_t row) {
-  return row / SSNE_ROWS_BLOCK * (2 * SSNE_ROWS_BLOCK) + row % SSNE_ROWS_BLOCK;
+  return row / SSNE_ROWS_BLOCK * (INT64_C(2) * SSNE_ROWS_BLOCK) + row % SSNE_ROWS_BLOCK;
 }
 
 #endif

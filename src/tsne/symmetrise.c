@@ -54,7 +54,8 @@ static void pack(const build *b, int64_t *place, entry *leaving) {
 
 static ssne_code swap_entries(build *b, int64_t *counts, ssne_error *err) {
   const int ranks = b->p->ranks;
-  int64_t *leaving_counts = counts, *coming_counts = counts + ranks, *place = counts + 2 * ranks;
+  int64_t *leaving_counts = counts, *coming_counts = counts + ranks,
+          *place = counts + 2 * (int64_t)ranks;
   entry *leaving = NULL;
   count_leaving(b, leaving_counts);
   int64_t total = 0;
