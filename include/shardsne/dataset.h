@@ -1,5 +1,5 @@
-/* What an input is: a folder of images in ImageFolder layout, a .npy array; decoding and transforms.
- * No MPI in here: a caller decides which rank reads what. */
+/* What an input is: a folder of images in ImageFolder layout, a .npy array; decoding and
+ * transforms. No MPI in here: a caller decides which rank reads what. */
 #ifndef SHARDSNE_DATASET_H
 #define SHARDSNE_DATASET_H
 
@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* --- samples: which images there are --------------------------------------------------------- */
+/* --- samples: which images there are ---------------------------------------------------------- */
 
 /* Samples in row order. Strings lie one after the other, each with its closing zero. */
 typedef struct ssne_samples {
@@ -21,7 +21,7 @@ typedef struct ssne_samples {
   int64_t *class_offset; /* [class_count] into `classes` */
   char *classes;
   int64_t classes_size;
-  int64_t ignored; /* files that are no images by their extension */
+  int64_t ignored; /* files left out: no images by their extension, or beside the class folders */
 } ssne_samples;
 
 /* Lists the images below the folder `path`.
@@ -38,7 +38,7 @@ ssne_code ssne_samples_scan(const char *path, ssne_samples *out, ssne_error *err
 
 void ssne_samples_free(ssne_samples *samples);
 
-/* --- images: decoding --------------------------------------------------------------------------- */
+/* --- images: decoding ------------------------------------------------------------------------- */
 
 typedef struct ssne_image {
   int width, height;
@@ -47,15 +47,15 @@ typedef struct ssne_image {
 } ssne_image;
 
 /* Decodes the JPEG or PNG in `bytes` (recognised by its first bytes, not its name) to 8-bit RGB, as
- * Pillow's Image.open(...).convert("RGB") does: grayscale is repeated, CMYK and YCCK JPEGs converted
- * with Pillow's formula, palettes expanded, alpha dropped, EXIF orientation left alone. A PNG of 16
- * bits a channel keeps its high bytes (for grayscale Pillow would clip instead). A truncated file, more
- * than 2^28 pixels, or anything else is an error that says what the bytes are not. `image` may be
- * zero or hold an earlier image, whose memory is used again. Thread-safe. */
+ * Pillow's Image.open(...).convert("RGB") does: grayscale is repeated, CMYK and YCCK JPEGs
+ * converted with Pillow's formula, palettes expanded, alpha dropped, EXIF orientation left alone. A
+ * PNG of 16 bits a channel keeps its high bytes (for grayscale Pillow would clip instead). A
+ * truncated file, more than 2^28 pixels, or anything else is an error that says what the bytes are
+ * not. `image` may be zero or hold an earlier image, whose memory is used again. Thread-safe. */
 ssne_code ssne_image_decode(const uint8_t *bytes, size_t size, ssne_image *image, ssne_error *err);
 
-/* Reads and decodes the file at `path`; `buffer` and *capacity are this caller's file buffer, grown as
- * needed, to be freed with ssne_free. Thread-safe for distinct buffers. */
+/* Reads and decodes the file at `path`. `buffer`, zero at first, is this caller's memory for files,
+ * grown as needed; its bytes are to be freed with ssne_free. Thread-safe for distinct buffers. */
 typedef struct ssne_buffer {
   uint8_t *bytes;
   size_t capacity;
@@ -65,7 +65,7 @@ ssne_code ssne_image_read(const char *path, ssne_buffer *buffer, ssne_image *ima
 
 void ssne_image_free(ssne_image *image);
 
-/* --- transforms: from an image to a network's input ------------------------------------------ */
+/* --- transforms: from an image to a network's input ------------------------------------------- */
 
 typedef struct ssne_transform {
   int resize; /* length of the shorter side after resizing; 0: keep the size */
@@ -85,17 +85,17 @@ typedef struct ssne_transform_work {
 
 /* torchvision's Resize, CenterCrop, ToTensor, Normalize on a PIL image: `out` [3, height, width]
  * becomes (value / 255 - mean) / std, float32. Resize is Pillow's antialiased bilinear filter with
- * its 8-bit fixed-point arithmetic (two passes, horizontal first), the long side truncated; the crop
- * begins at (size - crop) / 2 rounded half to even, and pads with zeros before Normalize where the image
- * is smaller, as torchvision does. `out_width` and `out_height` are what the caller made room for; an
- * image of another size is an error that names both. */
+ * its 8-bit fixed-point arithmetic (two passes, horizontal first), the long side truncated; the
+ * crop begins at (size - crop) / 2 rounded half to even, and pads with zeros before Normalize where
+ * the image is smaller, as torchvision does. `out_width` and `out_height` are what the caller made
+ * room for; an image of another size is an error that names both. */
 ssne_code ssne_transform_apply(const ssne_transform *t, const ssne_image *image, int out_width,
                                int out_height, ssne_transform_work *work, float *out,
                                ssne_error *err);
 
 void ssne_transform_work_free(ssne_transform_work *work);
 
-/* --- arrays ------------------------------------------------------------------------------------ */
+/* --- arrays ----------------------------------------------------------------------------------- */
 
 typedef enum ssne_element {
   SSNE_FLOAT32,
@@ -119,15 +119,16 @@ typedef struct ssne_npy {
 } ssne_npy;
 
 /* Reads and checks the header of the .npy file at `path`, format versions 1 to 3. Fails for Fortran
- * order, big-endian or non-numeric elements, sizes that overflow, a file shorter than its header says. */
+ * order, big-endian or non-numeric elements, sizes that overflow, a file shorter than its header
+ * says. */
 ssne_code ssne_npy_open(const char *path, ssne_npy *npy, ssne_error *err);
 
 /* Reads rows first ... first + rows - 1 as float32, `out` [rows, columns]. */
 ssne_code ssne_npy_read_float(const char *path, const ssne_npy *npy, int64_t first, int64_t rows,
                               float *out, ssne_error *err);
 
-/* Reads them as int32, `out` [rows, columns]; values that are not integers or do not fit are an error
- * that names the row. */
+/* Reads them as int32, `out` [rows, columns]; values that are not integers or do not fit are an
+ * error that names the row. */
 ssne_code ssne_npy_read_int(const char *path, const ssne_npy *npy, int64_t first, int64_t rows,
                             int32_t *out, ssne_error *err);
 
