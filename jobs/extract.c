@@ -448,6 +448,9 @@ static ssne_code extract_rows(extraction *x, found what, ssne_error *err) {
 static ssne_code identify(extraction *x, ssne_error *err) {
   extract_options *o = &x->j->options.extract;
   ssne_option_group group = extract_group(&x->j->options);
+  if (o->layer && o->drop_last > 0)
+    return ssne_fail(err, SSNE_USAGE,
+                     "--layer and --drop-last both cut the network: give one of them");
   SSNE_TRY(job_resolve(x->j, &o->images, err));
   SSNE_TRY(job_resolve(x->j, &o->model, err));
   SSNE_TRY_ALL(x->j->comm,
