@@ -6,31 +6,32 @@ typedef struct pair_sums {
   double x, y, potential;
 } pair_sums;
 
-static void add_lanes(double *sum, const float lane[SSNE_LANES]) {
-  for (int l = 0; l < SSNE_LANES; l++) *sum += (double)lane[l];
+static double add_lanes(const double lane[SSNE_LANES]) {
+  double sum = 0;
+  for (int l = 0; l < SSNE_LANES; l++) sum += lane[l];
+  return sum;
 }
 
 /* One row against all blocks, in order. Single precision within a block, where few terms meet,
  * double across blocks. The row meets itself with K = 1 and no force. */
 SSNE_CLONES
 static pair_sums repel_row(const float *blocks, int64_t count, float x, float y) {
-  pair_sums sums = {0, 0, 0};
+  enum { X = 0, Y = SSNE_LANES, K = 2 * SSNE_LANES, SUMS = 3 * SSNE_LANES };
+  double all[SUMS] = {0}; /* one array of lanes, which compilers turn into vectors more readily */
   for (int64_t b = 0; b < count; b++) {
     const float *xs = blocks + b * 2 * SSNE_ROWS_BLOCK, *ys = xs + SSNE_ROWS_BLOCK;
-    float fx[SSNE_LANES] = {0}, fy[SSNE_LANES] = {0}, potential[SSNE_LANES] = {0};
+    float sum[SUMS] = {0};
     for (int j = 0; j < SSNE_ROWS_BLOCK; j += SSNE_LANES)
       for (int l = 0; l < SSNE_LANES; l++) {
         const float dx = x - xs[j + l], dy = y - ys[j + l];
         const float k = 1 / (1 + (dx * dx + dy * dy));
-        potential[l] += k;
-        fx[l] += k * k * dx;
-        fy[l] += k * k * dy;
+        sum[X + l] += k * k * dx;
+        sum[Y + l] += k * k * dy;
+        sum[K + l] += k;
       }
-    add_lanes(&sums.x, fx);
-    add_lanes(&sums.y, fy);
-    add_lanes(&sums.potential, potential);
+    for (int l = 0; l < SUMS; l++) all[l] += (double)sum[l];
   }
-  return sums;
+  return (pair_sums){add_lanes(all + X), add_lanes(all + Y), add_lanes(all + K)};
 }
 
 void ssne_repulsion_exact(const ssne_plane *plane, int threads, ssne_forces *forces) {
