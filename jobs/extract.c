@@ -167,41 +167,55 @@ static ssne_code create_file(extraction *x, ssne_error *err) {
 /* --- images and network
  * ---------------------------------------------------------------------------- */
 
-/* Rank 0: the size of the first image that can be read, as the network will see it. */
-static ssne_code probe_size(extraction *x, ssne_error *err) {
+/* Reads the first of this rank's images that can be read. */
+static ssne_code read_first(const extraction *x, char *path, size_t room, ssne_buffer *file,
+                            ssne_image *image, ssne_error *err) {
   const shard *s = &x->images;
-  ssne_buffer file = {NULL, 0};
-  ssne_image image = {0};
   ssne_code code = SSNE_FAILED;
-  char *path = NULL;
-  const size_t room = strlen(x->j->options.extract.images) + (size_t)s->facts.longest_name + 2;
-  SSNE_TRY(ssne_alloc(&path, (int64_t)room, 1, "characters", err));
   for (int64_t r = 0; r < s->partition.own_rows && r < PROBED && code != SSNE_OK; r++) {
     snprintf(path, room, "%s/%s", x->j->options.extract.images, s->names + s->name_offset[r]);
-    code = ssne_image_read(path, &file, &image, err);
+    code = ssne_image_read(path, file, image, err);
   }
+  if (code == SSNE_OK) return SSNE_OK;
+  return ssne_fail_in(err,
+                      "none of the first images can be read, so their size is unknown (mend them, "
+                      "or give --crop); %s",
+                      path);
+}
+
+/* The owner of row 0: the size of its first image, as the network will see it. */
+static ssne_code probe_size(extraction *x, ssne_error *err) {
+  ssne_buffer file = {NULL, 0};
+  ssne_image image = {0};
+  char *path = NULL;
+  const size_t room =
+      strlen(x->j->options.extract.images) + (size_t)x->images.facts.longest_name + 2;
+  SSNE_TRY(ssne_alloc(&path, (int64_t)room, 1, "characters", err));
+  const ssne_code code = read_first(x, path, room, &file, &image, err);
   if (code == SSNE_OK)
     ssne_transform_size(&x->transform, image.width, image.height, &x->width, &x->height);
-  else
-    code = ssne_fail_in(err,
-                        "the first images cannot be read, so their size is unknown (give --crop)");
   ssne_free(&path);
   ssne_free(&file.bytes);
   ssne_image_free(&image);
   return code;
 }
 
+/* Collective. */
 static ssne_code choose_size(extraction *x, ssne_error *err) {
   const extract_options *o = &x->j->options.extract;
+  const int prober = ssne_partition_owner(&x->images.partition, 0);
   x->transform = (ssne_transform){.resize = (int)o->resize, .crop = (int)o->crop};
   memcpy(x->transform.mean, o->mean, sizeof o->mean);
   memcpy(x->transform.std, o->std, sizeof o->std);
   for (int c = 0; c < 3; c++)
     if (o->std[c] == 0) return ssne_fail(err, SSNE_USAGE, "--std: colours cannot be divided by 0");
-  x->width = x->height = (int)o->crop;
-  if (o->crop == 0) SSNE_TRY_ALL(x->j->comm, x->j->rank == 0 ? probe_size(x, err) : SSNE_OK, err);
-  int size[2] = {x->width, x->height};
-  SSNE_TRY(ssne_broadcast(size, sizeof size, 0, x->j->comm, err));
+  int size[2] = {(int)o->crop, (int)o->crop};
+  if (o->crop == 0) {
+    SSNE_TRY_ALL(x->j->comm, x->j->rank == prober ? probe_size(x, err) : SSNE_OK, err);
+    size[0] = x->width;
+    size[1] = x->height;
+    SSNE_TRY(ssne_broadcast(size, sizeof size, prober, x->j->comm, err));
+  }
   x->width = size[0];
   x->height = size[1];
   return SSNE_OK;

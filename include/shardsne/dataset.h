@@ -118,9 +118,9 @@ typedef struct ssne_npy {
   int64_t data_offset; /* bytes before the first element */
 } ssne_npy;
 
-/* Reads and checks the header of the .npy file at `path`, format versions 1 to 3. Fails for Fortran
- * order, big-endian or non-numeric elements, sizes that overflow, a file shorter than its header
- * says. */
+/* Reads and checks the header of the .npy file at `path`, format versions 1 to 3. SSNE_USAGE for
+ * Fortran order, big-endian or non-numeric elements, sizes that overflow, a file shorter than its
+ * header says. */
 ssne_code ssne_npy_open(const char *path, ssne_npy *npy, ssne_error *err);
 
 /* Reads rows first ... first + rows - 1 as float32, `out` [rows, columns]. */

@@ -97,10 +97,10 @@ ssne_code ssne_image_read(const char *path, ssne_buffer *buffer, ssne_image *ima
                           ssne_error *err) {
   /* O_NONBLOCK: a pipe with an image's name must not hold up the job */
   const int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-  if (file < 0) return ssne_fail(err, SSNE_FAILED, "%s: %s", path, strerror(errno));
+  if (file < 0) return ssne_fail(err, SSNE_FAILED, "%s", strerror(errno));
   size_t size = 0;
   ssne_code code = read_bytes(file, buffer, &size, err);
   close(file);
   if (!code) code = ssne_image_decode(buffer->bytes, size, image, err);
-  return code ? ssne_fail_in(err, "%s", path) : SSNE_OK;
+  return code;
 }

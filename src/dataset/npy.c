@@ -129,7 +129,7 @@ static ssne_code read_at(int file, void *out, int64_t size, int64_t offset, ssne
 
 static ssne_code open_array(const char *path, int *file, ssne_error *err) {
   *file = open(path, O_RDONLY | O_CLOEXEC);
-  if (*file < 0) return ssne_fail(err, SSNE_FAILED, "%s: %s", path, strerror(errno));
+  if (*file < 0) return ssne_fail(err, SSNE_USAGE, "%s: %s", path, strerror(errno));
   return SSNE_OK;
 }
 
@@ -138,17 +138,16 @@ static ssne_code read_preamble(int file, int64_t *offset, int64_t *length, ssne_
   uint8_t lead[12];
   SSNE_TRY(read_at(file, lead, 10, 0, err));
   if (memcmp(lead, "\x93NUMPY", 6) != 0)
-    return ssne_fail(err, SSNE_FAILED, "not a .npy file; write one with numpy.save");
+    return ssne_fail(err, SSNE_USAGE, "not a .npy file; write one with numpy.save");
   const int version = lead[6];
   if (version < 1 || version > 3)
-    return ssne_fail(err, SSNE_FAILED, ".npy format version %d; 1 to 3 are read", version);
+    return ssne_fail(err, SSNE_USAGE, ".npy format version %d; 1 to 3 are read", version);
   *offset = version == 1 ? 10 : 12;
   SSNE_TRY(read_at(file, lead, *offset, 0, err));
   *length = lead[8] | lead[9] << 8;
   if (version > 1) *length |= (int64_t)lead[10] << 16 | (int64_t)lead[11] << 24;
   if (*length > HEADER_MAX)
-    return ssne_fail(err, SSNE_FAILED, "a header of %" PRId64 " bytes is no plain array's",
-                     *length);
+    return ssne_fail(err, SSNE_USAGE, "a header of %" PRId64 " bytes is no plain array's", *length);
   return SSNE_OK;
 }
 
@@ -159,8 +158,8 @@ static ssne_code read_header(int file, header *h, int64_t *end, ssne_error *err)
   SSNE_TRY(ssne_alloc(&text, length + 1, 1, "characters of a header", err));
   ssne_code code = read_at(file, text, length, offset, err);
   if (!code && (strlen(text) != (size_t)length || !parse(text, h)))
-    code = ssne_fail(err, SSNE_FAILED, "not the header of an array of numbers with rows: %.120s",
-                     text);
+    code =
+        ssne_fail(err, SSNE_USAGE, "not the header of an array of numbers with rows: %.120s", text);
   *end = offset + length;
   ssne_free(&text);
   return code;
@@ -172,7 +171,7 @@ static ssne_code find_element(const char *descr, ssne_element *out, ssne_error *
       *out = (ssne_element)e;
       return SSNE_OK;
     }
-  return ssne_fail(err, SSNE_FAILED,
+  return ssne_fail(err, SSNE_USAGE,
                    "elements of type '%s'; integers, float32 and float64 are read, little-endian: "
                    "save x.astype('<f4')",
                    descr);
@@ -181,17 +180,17 @@ static ssne_code find_element(const char *descr, ssne_element *out, ssne_error *
 static ssne_code check(int file, const header *h, ssne_npy *npy, ssne_error *err) {
   SSNE_TRY(find_element(h->descr, &npy->element, err));
   if (h->fortran)
-    return ssne_fail(err, SSNE_FAILED, "Fortran order; save numpy.ascontiguousarray(x)");
+    return ssne_fail(err, SSNE_USAGE, "Fortran order; save numpy.ascontiguousarray(x)");
   int64_t end;
   if (__builtin_mul_overflow(h->rows, h->columns, &end) ||
       __builtin_mul_overflow(end, elements[npy->element].size, &end) ||
       __builtin_add_overflow(end, npy->data_offset, &end))
-    return ssne_fail(err, SSNE_FAILED, "%" PRId64 " x %" PRId64 " elements: more than 2^63 bytes",
+    return ssne_fail(err, SSNE_USAGE, "%" PRId64 " x %" PRId64 " elements: more than 2^63 bytes",
                      h->rows, h->columns);
   struct stat about;
-  if (fstat(file, &about)) return ssne_fail(err, SSNE_FAILED, "%s", strerror(errno));
+  if (fstat(file, &about)) return ssne_fail(err, SSNE_USAGE, "%s", strerror(errno));
   if (about.st_size < end)
-    return ssne_fail(err, SSNE_FAILED,
+    return ssne_fail(err, SSNE_USAGE,
                      "%" PRId64 " bytes, %" PRId64 " by its header; it was not written to the end",
                      (int64_t)about.st_size, end);
   npy->rows = h->rows;

@@ -32,7 +32,17 @@ def expect(code, *says, of, ranks=(1, 3), env=None):
             failures += 1
 
 
-def job(images=IMAGES, out=RUN, *more):
+def fresh():
+    """A run file that no other case has touched."""
+    fresh.count += 1
+    return os.path.join(OUT, f"run{fresh.count}.h5")
+
+
+fresh.count = 0
+
+
+def job(images=IMAGES, out=None, *more):
+    out = out or fresh()
     return ["run", "--images", images, "--model", MODEL, "--drop-last", 1, "--out", out, "--plot", MAP,
             "--dpi", 50, *FAST, *more]
 
@@ -62,10 +72,10 @@ def command_line():
     expect(2, "--images FOLDER is missing", of=["run", "--model", MODEL])
     expect(2, "RUN.h5", "is missing", of=["render", "--plot", MAP])
     expect(2, "not a number from", of=["embed", RUN, "--perplexity", "many"])
-    expect(2, "none of avg|none", of=job(IMAGES, RUN, "--pool", "most"))
-    expect(2, "--max-bad", of=job(IMAGES, RUN, "--max-bad", "-3"))
-    expect(2, "--size", of=job(IMAGES, RUN, "--size", "big"))
-    expect(2, "--std", of=job(IMAGES, RUN, "--std", "1,0,1"))
+    expect(2, "none of avg|none", of=job(IMAGES, None, "--pool", "most"))
+    expect(2, "--max-bad", of=job(IMAGES, None, "--max-bad", "-3"))
+    expect(2, "--size", of=job(IMAGES, None, "--size", "big"))
+    expect(2, "--std", of=job(IMAGES, None, "--std", "1,0,1"))
     config = os.path.join(OUT, "bad.ini")
     with open(config, "w") as f:
         f.write("perplexity = 5\nperplexty = 4\n")
@@ -88,7 +98,7 @@ def images():
             f.write(b"this is no image at all")
 
     expect(1, "0000.png", "--max-bad", of=job(changed("garbage", garbage)))
-    expect(1, "0000.png", "truncated", of=job(changed("truncated", truncate), RUN, "--crop", 32))
+    expect(1, "0000.png", "truncated", of=job(changed("truncated", truncate), None, "--crop", 32))
     expect(1, "0000.png", "empty", of=job(changed("hollow", lambda p: open(first_image(p), "wb").close())))
     bigger = changed("bigger", lambda p: Image.new("RGB", (40, 30)).save(
         os.path.join(p, sorted(os.listdir(p))[5], "0003.png")))
@@ -105,7 +115,7 @@ def models():
     expect(2, "linear", of=[100 if a == 1 else a for a in of])
     expect(2, "nosuch", "linear",
            of=["extract", "--images", IMAGES, "--model", MODEL, "--layer", "nosuch", "--out", RUN])
-    expect(2, "both", of=job(IMAGES, RUN, "--layer", "linear"))
+    expect(2, "both", of=job(IMAGES, None, "--layer", "linear"))
 
 
 def matrices():
@@ -147,9 +157,9 @@ def matrices():
 
 
 def outputs():
-    expect(1, "no/such/folder", of=job(IMAGES, os.path.join(OUT, "no", "such", "folder", "run.h5")))
-    expect(1, "directory", of=job(IMAGES, OUT))
-    succeed(*job(), ranks=2)
+    expect(2, "no/such/folder", of=job(IMAGES, os.path.join(OUT, "no", "such", "folder", "run.h5")))
+    expect(2, "is a folder", of=job(IMAGES, OUT))
+    succeed(*job(IMAGES, RUN), ranks=2)
     expect(2, "perplexity", "`5`", "`6`", of=job(IMAGES, RUN, "--perplexity", 6))
     expect(2, "pool", "`avg`", "`none`", of=job(IMAGES, RUN, "--pool", "none"))
     expect(2, "missing.h5", of=["info", os.path.join(OUT, "missing.h5")])

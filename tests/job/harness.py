@@ -49,7 +49,7 @@ def errors_of(done):
 def digests(path, ranks=1):
     """Dataset -> digest, as `info` prints them."""
     lines = succeed("info", path, ranks=ranks).stdout.splitlines()
-    return {f[0]: f[-1] for f in (line.split() for line in lines) if f and f[0].startswith("/")}
+    return {f[0]: f[3] for f in (line.split() for line in lines) if len(f) == 4 and f[0][0] == "/"}
 
 
 def draw_sample(count=10, seed=0):

@@ -19,33 +19,44 @@ def command(path):
             "--threads", 1]
 
 
-def kill_midway(path, delay):
-    """Starts the job in a process group of its own and kills all of it after `delay` seconds."""
+def start(path):
+    """The job, in a process group of its own, as soon as it has begun to write; and when that was."""
     job = subprocess.Popen([MPI, "2", SHARDSNE, *map(str, command(path))], stdout=subprocess.DEVNULL,
                            stderr=subprocess.DEVNULL, start_new_session=True)
+    while not os.path.exists(path + ".partial") and job.poll() is None:
+        time.sleep(0.005)
+    return job, time.time()
+
+
+def kill_midway(path, delay):
+    """Kills all ranks at once, `delay` seconds after the file appeared."""
+    job, _ = start(path)
     time.sleep(delay)
-    victims = subprocess.run(["pkill", "-KILL", "-f", "--", path], check=False)
-    os.killpg(job.pid, signal.SIGKILL)
+    subprocess.run(["pkill", "-KILL", "-f", "--", path], check=False)
+    try:
+        os.killpg(job.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
     job.wait()
-    return victims
 
 
 def kills():
     whole = os.path.join(OUT, "whole.h5")
-    start = time.time()
-    succeed(*command(whole), ranks=2)
-    seconds = time.time() - start
+    job, began = start(whole)
+    assert job.wait() == 0
+    seconds = time.time() - began
     expected = digests(whole)["/features"]
     chance = random.Random(0)
-    partial = 0
-    for attempt in range(6):
+    midway = 0
+    for attempt in range(8):
         path = os.path.join(OUT, f"killed{attempt}.h5")
-        kill_midway(path, seconds * (0.2 + 0.8 * chance.random()))
-        partial += os.path.exists(path + ".partial")
+        kill_midway(path, 0.8 * seconds * chance.random())
+        midway += os.path.exists(path + ".partial")
         succeed(*command(path), ranks=1 + attempt % 4)
         assert digests(path)["/features"] == expected, f"attempt {attempt} differs"
         assert not os.path.exists(path + ".partial")
-    print(f"6 kills, {partial} of them midway: 6 equal digests")
+    print(f"8 kills, {midway} of them midway: 8 equal digests")
+    assert midway > 0
 
 
 def repeats():
