@@ -1,0 +1,89 @@
+#include "store_private.h"
+
+static const ssne_schema schema[SSNE_SET_COUNT] = {
+    [SSNE_SET_FEATURES] = {"/features", "The network's output for each sample; zeros for bad rows",
+                           NULL, SSNE_ELEMENT_FLOAT32, 2, false},
+    [SSNE_SET_LABELS] = {"/labels", "The class of each sample, an index into /classes; -1: unknown",
+                         NULL, SSNE_ELEMENT_INT32, 1, false},
+    [SSNE_SET_CLASSES] = {"/classes", "The names of the classes", NULL, SSNE_ELEMENT_TEXT, 1,
+                          false},
+    [SSNE_SET_SAMPLE_NAMES] = {"/samples/name", "Where each sample came from", NULL,
+                               SSNE_ELEMENT_TEXT, 1, false},
+    [SSNE_SET_SAMPLE_STATUS] = {"/samples/status", "0: pending, 1: good, 2: bad (see reason)", NULL,
+                                SSNE_ELEMENT_UINT8, 1, false},
+    [SSNE_SET_SAMPLE_REASON] = {"/samples/reason", "Why a sample is bad; empty for the others",
+                                NULL, SSNE_ELEMENT_TEXT, 1, false},
+    [SSNE_SET_BLOCK_DONE] = {"/samples/block_done",
+                             "1 for each block of rows that is written; a resumed run does the "
+                             "others",
+                             NULL, SSNE_ELEMENT_UINT8, 1, false},
+    [SSNE_SET_NEIGHBOUR_INDEX] = {"/neighbours/index",
+                                  "The rows nearest to each row, nearest first; zeros for bad rows",
+                                  NULL, SSNE_ELEMENT_UINT32, 2, false},
+    [SSNE_SET_NEIGHBOUR_DISTANCE] = {"/neighbours/distance",
+                                     "The distances to them, not squared; zeros for bad rows",
+                                     "units of the features", SSNE_ELEMENT_FLOAT32, 2, false},
+    [SSNE_SET_COORDINATES] = {"/embedding/coordinates",
+                              "The t-SNE map: x and y of each row; NaN for bad rows", NULL,
+                              SSNE_ELEMENT_FLOAT32, 2, true},
+    [SSNE_SET_NORMALIZED] = {"/embedding/normalized",
+                             "The same, each axis stretched to 0 ... 1; NaN for bad rows", NULL,
+                             SSNE_ELEMENT_FLOAT32, 2, true},
+    [SSNE_SET_HISTORY] = {"/history",
+                          "The course of the optimisation: iteration (from 1), KL divergence, norm "
+                          "of the gradient, exaggeration, and seconds since its start",
+                          "seconds: s", SSNE_ELEMENT_HISTORY, 1, false},
+};
+
+const ssne_schema *ssne_schema_of(ssne_set set) {
+  return &schema[set];
+}
+
+static hid_t text_type(int64_t width) {
+  const hid_t type = H5Tcopy(H5T_C_S1);
+  if (type < 0) return type;
+  if (H5Tset_size(type, (size_t)width) < 0 || H5Tset_cset(type, H5T_CSET_UTF8) < 0 ||
+      H5Tset_strpad(type, H5T_STR_NULLPAD) < 0) {
+    H5Tclose(type);
+    return SSNE_NO_ID;
+  }
+  return type;
+}
+
+static hid_t history_type(bool in_file) {
+  static const struct {
+    const char *name;
+    size_t offset;
+  } member[] = {{"kl", HOFFSET(ssne_history_entry, kl)},
+                {"gradient_norm", HOFFSET(ssne_history_entry, gradient_norm)},
+                {"exaggeration", HOFFSET(ssne_history_entry, exaggeration)},
+                {"seconds", HOFFSET(ssne_history_entry, seconds)}};
+  const hid_t integer = in_file ? H5T_STD_I64LE : H5T_NATIVE_INT64;
+  const hid_t real = in_file ? H5T_IEEE_F64LE : H5T_NATIVE_DOUBLE;
+  const hid_t type = H5Tcreate(H5T_COMPOUND, sizeof(ssne_history_entry));
+  if (type < 0) return type;
+  herr_t result = H5Tinsert(type, "iteration", HOFFSET(ssne_history_entry, iteration), integer);
+  for (size_t i = 0; i < sizeof member / sizeof *member && result >= 0; i++)
+    result = H5Tinsert(type, member[i].name, member[i].offset, real);
+  if (result >= 0) return type;
+  H5Tclose(type);
+  return SSNE_NO_ID;
+}
+
+hid_t ssne_schema_type(const ssne_schema *of, int64_t width, bool in_file) {
+  switch (of->element) {
+  case SSNE_ELEMENT_FLOAT32:
+    return H5Tcopy(in_file ? H5T_IEEE_F32LE : H5T_NATIVE_FLOAT);
+  case SSNE_ELEMENT_INT32:
+    return H5Tcopy(in_file ? H5T_STD_I32LE : H5T_NATIVE_INT32);
+  case SSNE_ELEMENT_UINT32:
+    return H5Tcopy(in_file ? H5T_STD_U32LE : H5T_NATIVE_UINT32);
+  case SSNE_ELEMENT_UINT8:
+    return H5Tcopy(in_file ? H5T_STD_U8LE : H5T_NATIVE_UINT8);
+  case SSNE_ELEMENT_TEXT:
+    return text_type(width);
+  case SSNE_ELEMENT_HISTORY:
+    return history_type(in_file);
+  }
+  return SSNE_NO_ID;
+}

@@ -1,0 +1,244 @@
+#include "shardsne/agree.h"
+#include "shardsne/exchange.h"
+#include "shardsne/memory.h"
+#include "store_private.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+/* --- the handle ------------------------------------------------------------------------------- */
+
+static ssne_code partial_path(const char *path, char **out, ssne_error *err) {
+  const size_t length = strlen(path);
+  SSNE_TRY(ssne_alloc(out, (int64_t)length + (int64_t)sizeof ".partial", 1, "characters", err));
+  memcpy(*out, path, length);
+  memcpy(*out + length, ".partial", sizeof ".partial");
+  return SSNE_OK;
+}
+
+static void free_store(ssne_store **store) {
+  if (!*store) return;
+  if ((*store)->comm != MPI_COMM_NULL) MPI_Comm_free(&(*store)->comm);
+  ssne_free(&(*store)->path);
+  ssne_free(&(*store)->open_path);
+  ssne_free(store);
+}
+
+/* Not collective: a store without communicator or file. */
+static ssne_code make_store(const char *path, bool partial, bool writable, ssne_store **out,
+                            ssne_error *err) {
+  SSNE_TRY(ssne_alloc(out, 1, sizeof **out, "run files", err));
+  ssne_store *s = *out;
+  s->comm = MPI_COMM_NULL;
+  s->file = SSNE_NO_ID;
+  s->writable = writable;
+  s->piece = SSNE_STORE_PIECE;
+  for (int i = 0; i < SSNE_SET_COUNT; i++) s->sets[i].id = s->sets[i].type = SSNE_NO_ID;
+  ssne_code code = ssne_copy_text(&s->path, path, err);
+  if (code == SSNE_OK)
+    code =
+        partial ? partial_path(path, &s->open_path, err) : ssne_copy_text(&s->open_path, path, err);
+  if (code != SSNE_OK) free_store(out);
+  return code;
+}
+
+/* Collective. */
+static ssne_code new_store(const char *path, bool partial, bool writable, MPI_Comm comm,
+                           ssne_store **out, ssne_error *err) {
+  ssne_code code = ssne_agree(comm, make_store(path, partial, writable, out, err), err);
+  if (code == SSNE_OK) {
+    ssne_store *s = *out;
+    code = ssne_mpi_check(MPI_Comm_dup(comm, &s->comm), "MPI_Comm_dup", err);
+    if (code == SSNE_OK) {
+      MPI_Comm_rank(s->comm, &s->rank);
+      MPI_Comm_size(s->comm, &s->ranks);
+    }
+  }
+  if (code != SSNE_OK) free_store(out);
+  return code;
+}
+
+ssne_code ssne_store_must_write(const ssne_store *store, ssne_error *err) {
+  if (store->writable) return SSNE_OK;
+  return ssne_fail(err, SSNE_FAILED, "%s was opened to be read, not written", store->open_path);
+}
+
+/* --- what a run file is ----------------------------------------------------------------------- */
+
+static herr_t write_version(hid_t file) {
+  const int32_t version = SSNE_STORE_FORMAT_VERSION;
+  const hid_t space = H5Screate(H5S_SCALAR);
+  if (space < 0) return -1;
+  const hid_t attribute =
+      H5Acreate2(file, "format_version", H5T_STD_I32LE, space, H5P_DEFAULT, H5P_DEFAULT);
+  H5Sclose(space);
+  if (attribute < 0) return -1;
+  const herr_t result = H5Awrite(attribute, H5T_NATIVE_INT32, &version);
+  return H5Aclose(attribute) < 0 ? -1 : result;
+}
+
+/* 0 where the file has none, or it is not one number. */
+static int32_t read_version(hid_t file) {
+  int32_t version = 0;
+  if (H5Aexists(file, "format_version") <= 0) return 0;
+  const hid_t attribute = H5Aopen(file, "format_version", H5P_DEFAULT);
+  const hid_t space = attribute < 0 ? SSNE_NO_ID : H5Aget_space(attribute);
+  if (space >= 0 && H5Sget_simple_extent_npoints(space) == 1 &&
+      H5Aread(attribute, H5T_NATIVE_INT32, &version) < 0)
+    version = 0;
+  if (space >= 0) H5Sclose(space);
+  if (attribute >= 0) H5Aclose(attribute);
+  H5Eclear2(H5E_DEFAULT);
+  return version;
+}
+
+static ssne_code check_format(hid_t file, const char *path, ssne_error *err) {
+  char *format = NULL;
+  SSNE_TRY(ssne_attribute_read(file, path, "format", &format, err));
+  const bool ours = format && strcmp(format, SSNE_STORE_FORMAT) == 0;
+  ssne_free(&format);
+  const int32_t version = read_version(file);
+  if (!ours || version < 1)
+    return ssne_fail(err, SSNE_USAGE,
+                     "%s is an HDF5 file, but not a run file of shardsne (its `format` is not "
+                     "\"%s\")",
+                     path, SSNE_STORE_FORMAT);
+  if (version > SSNE_STORE_FORMAT_VERSION)
+    return ssne_fail(err, SSNE_USAGE,
+                     "%s has version %" PRId32 " of the run file's format, this program knows "
+                     "versions up to %d: use a newer shardsne",
+                     path, version, SSNE_STORE_FORMAT_VERSION);
+  return SSNE_OK;
+}
+
+static ssne_code check_file(const char *path, ssne_error *err) {
+  hid_t file = SSNE_NO_ID;
+  SSNE_TRY(ssne_hdf5_open_alone(path, &file, err));
+  const ssne_code code = check_format(file, path, err);
+  H5Fclose(file);
+  return code;
+}
+
+/* --- creating and opening --------------------------------------------------------------------- */
+
+static bool path_exists(const char *path) {
+  struct stat facts;
+  return stat(path, &facts) == 0;
+}
+
+bool ssne_store_exists(const char *path, bool partial) {
+  char *name = NULL;
+  ssne_error unused;
+  if (!partial) return path_exists(path);
+  if (partial_path(path, &name, &unused) != SSNE_OK) return false;
+  const bool exists = path_exists(name);
+  ssne_free(&name);
+  return exists;
+}
+
+/* What ssne_store_publish would only find at the end. */
+static ssne_code check_target(const char *path, ssne_error *err) {
+  struct stat facts;
+  if (stat(path, &facts) == 0 && S_ISDIR(facts.st_mode))
+    return ssne_fail(err, SSNE_USAGE, "%s is a folder: give the name of a file", path);
+  return SSNE_OK;
+}
+
+static ssne_code sign_format(ssne_store *s, ssne_error *err) {
+  if (ssne_attribute_write(s->file, "format", SSNE_STORE_FORMAT) < 0 || write_version(s->file) < 0)
+    return ssne_hdf5_fail(s->open_path, err, "writing the format's version");
+  return SSNE_OK;
+}
+
+ssne_code ssne_store_create(const char *path, MPI_Comm comm, ssne_store **out, ssne_error *err) {
+  ssne_error later;
+  *out = NULL;
+  SSNE_TRY(new_store(path, true, true, comm, out, err));
+  ssne_store *s = *out;
+  ssne_code code = s->rank == 0 ? check_target(path, err) : SSNE_OK;
+  code = ssne_agree(s->comm, code, err);
+  if (code == SSNE_OK) code = ssne_hdf5_create(s->open_path, s->comm, &s->file, err);
+  if (code == SSNE_OK) code = ssne_agree(s->comm, sign_format(s, err), err);
+  if (code == SSNE_OK) code = ssne_store_flush(s, err);
+  if (code != SSNE_OK) (void)ssne_store_close(out, &later);
+  return code;
+}
+
+/* On rank 0: which file it is, and whether it can be read. */
+static ssne_code choose(const char *path, int *partial, ssne_error *err) {
+  char *name = NULL;
+  *partial = !ssne_store_exists(path, false);
+  if (!*partial) return check_file(path, err);
+  if (!ssne_store_exists(path, true))
+    return ssne_fail(err, SSNE_USAGE, "%s: no such run file, and no %s.partial: check the name",
+                     path, path);
+  SSNE_TRY(partial_path(path, &name, err));
+  const ssne_code code = check_file(name, err);
+  ssne_free(&name);
+  return code;
+}
+
+ssne_code ssne_store_open(const char *path, bool writable, MPI_Comm comm, ssne_store **out,
+                          bool *partial, ssne_error *err) {
+  int rank = 0, is_partial = 0;
+  ssne_error later;
+  ssne_code code = SSNE_OK;
+  *out = NULL;
+  MPI_Comm_rank(comm, &rank);
+  if (rank == 0) code = choose(path, &is_partial, err);
+  SSNE_TRY_ALL(comm, code, err);
+  SSNE_TRY(ssne_broadcast(&is_partial, sizeof is_partial, 0, comm, err));
+  SSNE_TRY(new_store(path, is_partial, writable, comm, out, err));
+  ssne_store *s = *out;
+  code = ssne_hdf5_open(s->open_path, writable, s->comm, &s->file, err);
+  if (code == SSNE_OK) code = ssne_store_open_sets(s, err);
+  /* cuts what a killed run left behind the end that the file knows of, so that new space is zero */
+  if (code == SSNE_OK && writable) code = ssne_store_flush(s, err);
+  if (code != SSNE_OK) (void)ssne_store_close(out, &later);
+  if (partial) *partial = is_partial;
+  return code;
+}
+
+/* --- flushing and closing --------------------------------------------------------------------- */
+
+ssne_code ssne_store_flush(ssne_store *store, ssne_error *err) {
+  ssne_code code = SSNE_OK;
+  if (H5Fflush(store->file, H5F_SCOPE_GLOBAL) < 0)
+    code = ssne_hdf5_fail(store->open_path, err, "writing to disk");
+  return ssne_agree(store->comm, code, err);
+}
+
+/* Collective: closes the file, keeps the rest. */
+static ssne_code close_file(ssne_store *s, ssne_error *err) {
+  ssne_code code = SSNE_OK;
+  for (int i = 0; i < SSNE_SET_COUNT; i++) ssne_store_close_set(&s->sets[i]);
+  if (s->file >= 0 && H5Fclose(s->file) < 0) code = ssne_hdf5_fail(s->open_path, err, "closing");
+  s->file = SSNE_NO_ID;
+  return ssne_agree(s->comm, code, err);
+}
+
+ssne_code ssne_store_close(ssne_store **store, ssne_error *err) {
+  if (!*store) return SSNE_OK;
+  const ssne_code code = close_file(*store, err);
+  free_store(store);
+  return code;
+}
+
+static ssne_code rename_file(const ssne_store *s, ssne_error *err) {
+  if (s->rank > 0 || strcmp(s->open_path, s->path) == 0) return SSNE_OK;
+  if (rename(s->open_path, s->path) == 0) return SSNE_OK;
+  return ssne_fail(err, SSNE_FAILED, "%s is complete, but cannot be renamed to %s: %s",
+                   s->open_path, s->path, strerror(errno));
+}
+
+ssne_code ssne_store_publish(ssne_store **store, ssne_error *err) {
+  ssne_code code = ssne_store_flush(*store, err);
+  if (code == SSNE_OK) code = close_file(*store, err);
+  if (code == SSNE_OK) code = ssne_agree((*store)->comm, rename_file(*store, err), err);
+  ssne_error later;
+  (void)ssne_store_close(store, &later);
+  return code;
+}
