@@ -45,45 +45,51 @@ static double lap(embedding *e, const char *stage, int64_t count, double since) 
 /* --- the run file
  * ----------------------------------------------------------------------------------- */
 
-/* Collective: whether the file has this very embedding already; one made with other options is an
- * error. */
+/* Collective: whether the file has this very embedding already. Results of other options are an
+ * error; where there are none yet, other options do no harm. */
 static ssne_code compare(embedding *e, bool *complete, ssne_error *err) {
   const ssne_option_group groups[] = {embed_input_group(&e->j->options),
                                       embed_group(&e->j->options)};
   char *made = NULL;
+  bool neighbours = false;
   ssne_code code = job_is_complete(e->store, "embed_complete", complete, err);
+  if (code == SSNE_OK) code = job_is_complete(e->store, "neighbours_complete", &neighbours, err);
   if (code == SSNE_OK) code = ssne_store_get_text(e->store, "embed_options", &made, err);
-  if (code == SSNE_OK && made && !e->j->options.output.fresh)
+  if (code == SSNE_OK && made && (*complete || neighbours) && !e->j->options.output.fresh)
     code = ssne_options_compare(groups, 2, made, e->path, err);
   if (e->j->options.output.fresh) *complete = false;
   ssne_free(&made);
   return ssne_agree(e->j->comm, code, err);
 }
 
-/* Collective: `embed --features`: the file at the path is gone on with, or made. */
-static ssne_code open_or_create(embedding *e, ssne_error *err) {
-  int exists = e->j->rank == 0 && !e->j->options.output.fresh &&
-               (ssne_store_exists(e->path, false) || ssne_store_exists(e->path, true));
-  SSNE_TRY(ssne_broadcast(&exists, sizeof exists, 0, e->j->comm, err));
-  if (exists) return ssne_store_open(e->path, true, e->j->comm, &e->store, NULL, err);
-  SSNE_TRY(ssne_store_create(e->path, e->j->comm, &e->store, err));
-  SSNE_TRY(job_sign(e->j, e->store, err));
-  return ssne_store_publish(&e->store, err) == SSNE_OK
-             ? ssne_store_open(e->path, true, e->j->comm, &e->store, NULL, err)
-             : err->code;
-}
-
-static ssne_code open_run_file(embedding *e, ssne_error *err) {
-  if (!e->own_features) return open_or_create(e, err);
+/* Collective: opens the run file if it is there; else *found is false. */
+static ssne_code open_existing(embedding *e, int *found, ssne_error *err) {
+  *found = e->j->rank == 0 && (e->own_features || !e->j->options.output.fresh) &&
+           (ssne_store_exists(e->path, false) || ssne_store_exists(e->path, true));
+  SSNE_TRY(ssne_broadcast(found, sizeof *found, 0, e->j->comm, err));
+  if (!*found && !e->own_features) return SSNE_OK;
   bool partial = false, ready = false;
   SSNE_TRY(ssne_store_open(e->path, true, e->j->comm, &e->store, &partial, err));
   SSNE_TRY_ALL(e->j->comm, job_is_complete(e->store, "extract_complete", &ready, err), err);
-  if (partial || !ready)
+  if (e->own_features && (partial || !ready))
     return ssne_fail(err, SSNE_USAGE,
                      "%s has no complete features: finish `shardsne extract` first, or give "
                      "--features",
                      e->path);
+  if (!e->own_features && ready)
+    return ssne_fail(err, SSNE_USAGE,
+                     "%s holds features of its own: embed those (`shardsne embed %s`), choose "
+                     "another --out, or replace it with --fresh",
+                     e->path, e->path);
   return SSNE_OK;
+}
+
+/* Collective: `embed --features` makes its run file once the input is known to be good. */
+static ssne_code create_run_file(embedding *e, ssne_error *err) {
+  SSNE_TRY(ssne_store_create(e->path, e->j->comm, &e->store, err));
+  SSNE_TRY(job_sign(e->j, e->store, err));
+  SSNE_TRY(ssne_store_publish(&e->store, err));
+  return ssne_store_open(e->path, true, e->j->comm, &e->store, NULL, err);
 }
 
 /* Collective. */
@@ -153,12 +159,49 @@ static ssne_code check_size(const embedding *e, ssne_error *err) {
   return SSNE_OK;
 }
 
+/* Collective: a name for the contents of all rows, the same for any number of ranks. */
+static ssne_code digest_rows(const embedding *e, const float *x, char text[SSNE_DIGEST_LENGTH],
+                             ssne_error *err) {
+  const ssne_partition *p = &e->partition;
+  uint64_t sum = 0;
+  for (int64_t b = 0; b < p->own_blocks; b++) {
+    const int64_t rows = ssne_partition_block_length(p, p->first_block + b);
+    const size_t size = (size_t)(rows * e->from.columns) * sizeof *x;
+    const uint64_t parts[2] = {(uint64_t)(p->first_block + b),
+                               ssne_digest64(x + b * p->block_rows * e->from.columns, size)};
+    sum += ssne_digest64(parts, sizeof parts);
+  }
+  SSNE_TRY(ssne_mpi_check(MPI_Allreduce(MPI_IN_PLACE, &sum, 1, MPI_UINT64_T, MPI_SUM, e->j->comm),
+                          "MPI_Allreduce", err));
+  ssne_digest_text(&sum, sizeof sum, text);
+  return SSNE_OK;
+}
+
+/* Collective: neighbours kept in the file are of these very rows, or it is an error. */
+static ssne_code identify_rows(embedding *e, const float *x, ssne_error *err) {
+  char digest[SSNE_DIGEST_LENGTH], *kept = NULL;
+  bool neighbours = false;
+  SSNE_TRY(digest_rows(e, x, digest, err));
+  ssne_code code = ssne_store_get_text(e->store, "features_digest", &kept, err);
+  if (code == SSNE_OK) code = job_is_complete(e->store, "neighbours_complete", &neighbours, err);
+  const bool differs = neighbours && kept && strcmp(kept, digest) != 0;
+  ssne_free(&kept);
+  if (code == SSNE_OK && differs)
+    code = ssne_fail(err, SSNE_USAGE,
+                     "the features have changed since %s was begun: choose another --out, or start "
+                     "over with --fresh",
+                     e->path);
+  SSNE_TRY_ALL(e->j->comm, code, err);
+  return ssne_store_set_text(e->store, "features_digest", digest, err);
+}
+
 static ssne_code load_rows(embedding *e, ssne_error *err) {
   float *x = NULL;
   ssne_code code =
       ssne_alloc(&x, e->partition.own_rows * e->from.columns, sizeof *x, "feature values", err);
   if (code == SSNE_OK) code = source_read(&e->from, &e->chosen, &e->partition, x, err);
   code = ssne_agree(e->j->comm, code, err);
+  if (code == SSNE_OK) code = identify_rows(e, x, err);
   if (code == SSNE_OK)
     code = ssne_rows_prepare(x, e->from.columns, &e->partition, e->j->comm, &e->rows, err);
   ssne_free(&x);
@@ -368,8 +411,6 @@ static ssne_code write_embedding(embedding *e, ssne_error *err) {
   const MPI_Comm comm = e->j->comm;
   const double since = ssne_clock();
   const int64_t entries = e->history_count > 0 ? e->history_count : 1;
-  SSNE_TRY(ssne_store_set_text(e->store, "embed_complete", "no", err));
-  SSNE_TRY(ssne_store_set_text(e->store, "embed_options", e->recorded, err));
   SSNE_TRY(ssne_store_define(e->store, SSNE_SET_COORDINATES, e->chosen.file_rows, 2, 0, err));
   SSNE_TRY(ssne_store_define(e->store, SSNE_SET_NORMALIZED, e->chosen.file_rows, 2, 0, err));
   SSNE_TRY(ssne_store_define(e->store, SSNE_SET_HISTORY, entries, 1, 0, err));
@@ -389,7 +430,6 @@ static ssne_code write_embedding(embedding *e, ssne_error *err) {
 
 static ssne_code compute(embedding *e, ssne_error *err) {
   job *j = e->j;
-  SSNE_TRY(check_size(e, err));
   e->partition = ssne_partition_make(e->chosen.rows, SSNE_ROWS_BLOCK, j->ranks, j->rank);
   e->k = (int64_t)floor(3 * j->options.embed.perplexity);
   ssne_log_info(j->log,
@@ -415,14 +455,19 @@ static ssne_code embed(embedding *e, ssne_error *err) {
   const ssne_option_group groups[] = {embed_input_group(&e->j->options),
                                       embed_group(&e->j->options)};
   bool complete = false;
+  int found = 0;
   SSNE_TRY_ALL(e->j->comm, ssne_options_to_json(groups, 2, true, &e->recorded, err), err);
-  SSNE_TRY(open_run_file(e, err));
-  SSNE_TRY(compare(e, &complete, err));
+  SSNE_TRY(open_existing(e, &found, err));
+  if (found) SSNE_TRY(compare(e, &complete, err));
   if (complete) {
     ssne_log_info(e->j->log, "embedding: %s has it; kept", e->path);
     return ssne_store_close(&e->store, err);
   }
   SSNE_TRY(open_source(e, err));
+  SSNE_TRY(check_size(e, err));
+  if (!found) SSNE_TRY(create_run_file(e, err));
+  SSNE_TRY(ssne_store_set_text(e->store, "embed_complete", "no", err));
+  SSNE_TRY(ssne_store_set_text(e->store, "embed_options", e->recorded, err));
   SSNE_TRY(compute(e, err));
   return ssne_store_close(&e->store, err);
 }

@@ -22,12 +22,22 @@ static const struct {
     {SSNE_SET_NORMALIZED, "/embedding/normalized"},
 };
 
-static const char *const attributes[] = {
-    "program",        "revision",         "library_torch",
-    "library_hdf5",   "library_mpi",      "created",
-    "model",          "model_digest",     "device",
-    "samples_digest", "extract_complete", "neighbours_complete",
-    "embed_complete", "extract_options",  "embed_options"};
+static const char *const attributes[] = {"program",
+                                         "revision",
+                                         "library_torch",
+                                         "library_hdf5",
+                                         "library_mpi",
+                                         "created",
+                                         "model",
+                                         "model_digest",
+                                         "device",
+                                         "samples_digest",
+                                         "features_digest",
+                                         "extract_complete",
+                                         "neighbours_complete",
+                                         "embed_complete",
+                                         "extract_options",
+                                         "embed_options"};
 
 /* Digests are collective; printing is rank 0's. */
 static ssne_code show_sets(job *j, ssne_store *store, ssne_error *err) {

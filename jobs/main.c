@@ -34,19 +34,19 @@ typedef struct command {
 
 static const command commands[] = {
     {"run", job_run, WITH_OUTPUT | WITH_EXTRACT | WITH_EMBED | WITH_RENDER,
-     "--images FOLDER --model M.pt --out RUN.h5 --plot MAP.png [options]",
+     "--images FOLDER --model M.pt --out RUN.h5 --plot MAP.png\n                    [options]",
      "Images to a picture: extract, embed and render in one job.",
      "mpirun -n 4 shardsne run --images photos --model resnet18.pt --drop-last 1 \\\n"
      "      --resize 256 --crop 224 --out photos.h5 --plot photos.png"},
     {"extract", job_extract, WITH_OUTPUT | WITH_EXTRACT,
      "--images FOLDER --model M.pt --out RUN.h5 [options]",
      "Features of every image by a network, into one HDF5 file.",
-     "mpirun -n 4 shardsne extract --images photos --model resnet18.pt --layer avgpool \\\n"
-     "      --resize 256 --crop 224 --out photos.h5"},
+     "mpirun -n 4 shardsne extract --images photos --model resnet18.pt \\\n"
+     "      --layer avgpool --resize 256 --crop 224 --out photos.h5"},
     {"embed", job_embed, WITH_OUTPUT | WITH_EMBED_INPUT | WITH_EMBED | WITH_FILE,
      "RUN.h5 [options]\n       shardsne embed --features X.npy --out RUN.h5 [options]",
      "A t-SNE embedding of a run file's features, or of any matrix.",
-     "mpirun -n 4 shardsne embed --features X.npy --labels y.npy --out x.h5 --perplexity 30"},
+     "mpirun -n 4 shardsne embed --features X.npy --labels y.npy --out x.h5"},
     {"render", job_render, WITH_RENDER | WITH_FILE, "RUN.h5 --plot MAP.png [options]",
      "A picture of a run file's embedding.",
      "shardsne render photos.h5 --plot photos.png --text label"},

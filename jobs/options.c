@@ -14,7 +14,7 @@
 /* clang-format off */
 static const ssne_option common_table[] = {
   {"threads", SSNE_OPTION_INTEGER, AT(common_options, threads), "T",
-   "threads a rank; 0: SLURM_CPUS_PER_TASK, else this rank's\nshare of the node's processors", NULL, 0, 4096, false, false},
+   "threads a rank; 0: SLURM_CPUS_PER_TASK, else this rank's share of the node's processors", NULL, 0, 4096, false, false},
   {"config", SSNE_OPTION_TEXT, AT(common_options, config), "FILE",
    "read options from FILE first: lines `name = value`", NULL, 0, 0, false, false},
   {"log", SSNE_OPTION_TEXT, AT(common_options, log), "FILE.jsonl",
@@ -28,14 +28,14 @@ static const ssne_option common_table[] = {
 
 static const ssne_option output_table[] = {
   {"out", SSNE_OPTION_TEXT, AT(output_options, out), "RUN.h5",
-   "the run file. Where it exists, the same command goes on from\nwhat it holds", NULL, 0, 0, false, false},
+   "the run file. Where it exists, the same command goes on from what it holds", NULL, 0, 0, false, false},
   {"fresh", SSNE_OPTION_FLAG, AT(output_options, fresh), NULL,
    "start over instead", NULL, 0, 0, false, false},
 };
 
 static const ssne_option extract_table[] = {
   {"images", SSNE_OPTION_TEXT, AT(extract_options, images), "FOLDER",
-   "the images: a folder a class (as torchvision's ImageFolder),\nor one folder of unlabelled images; JPEG and PNG", NULL, 0, 0, false, true},
+   "the images: a folder a class (as torchvision's ImageFolder), or one folder of unlabelled images; JPEG and PNG", NULL, 0, 0, false, true},
   {"model", SSNE_OPTION_TEXT, AT(extract_options, model), "M.pt",
    "the network: a TorchScript file", NULL, 0, 0, false, false},
   {"drop-last", SSNE_OPTION_INTEGER, AT(extract_options, drop_last), "K",
@@ -51,20 +51,20 @@ static const ssne_option extract_table[] = {
   {"crop", SSNE_OPTION_INTEGER, AT(extract_options, crop), "C",
    "cut the central C x C pixels; 0: keep the whole image", NULL, 0, 65535, false, true},
   {"mean", SSNE_OPTION_TRIPLE, AT(extract_options, mean), "R,G,B",
-   "subtracted from colours in [0, 1] (default: ImageNet's)", NULL, 0, 0, false, true},
+   "subtracted from colours in [0, 1]; ImageNet's unless said otherwise", NULL, 0, 0, false, true},
   {"std", SSNE_OPTION_TRIPLE, AT(extract_options, std), "R,G,B",
-   "and divided by (default: ImageNet's)", NULL, 0, 0, false, true},
+   "and divided by", NULL, 0, 0, false, true},
   {"device", SSNE_OPTION_CHOICE, AT(extract_options, device), "auto|cpu|cuda",
    "where the network runs; auto: the rank's GPU, if there is one", "auto|cpu|cuda", 0, 0, false, false},
   {"precision", SSNE_OPTION_CHOICE, AT(extract_options, precision), "P",
    "float32, bfloat16 or float16", "float32|bfloat16|float16", 0, 0, false, true},
   {"max-bad", SSNE_OPTION_TEXT, AT(extract_options, max_bad), "K|P%",
-   "go on without up to K (or P percent) images that cannot be\nread; each is named in the file and the log", NULL, 0, 0, false, false},
+   "go on without up to K (or P percent) images that cannot be read; each is named in the file and the log", NULL, 0, 0, false, false},
 };
 
 static const ssne_option embed_input_table[] = {
   {"features", SSNE_OPTION_TEXT, AT(embed_options, features), "X",
-   "embed these rows instead of a run file's features: X.npy, or\na dataset X.h5:/path", NULL, 0, 0, false, true},
+   "embed these rows instead of a run file's features: X.npy, or a dataset X.h5:/path", NULL, 0, 0, false, true},
   {"labels", SSNE_OPTION_TEXT, AT(embed_options, labels), "Y.npy",
    "their classes, integers from 0, -1 for unknown", NULL, 0, 0, false, true},
 };
@@ -98,7 +98,7 @@ static const ssne_option render_table[] = {
   {"color", SSNE_OPTION_CHOICE, AT(render_options, color), "label|none",
    "colour points by class", "label|none", 0, 0, false, false},
   {"text", SSNE_OPTION_CHOICE, AT(render_options, text), "label|none",
-   "write the class number, counted from 1, on each point; else\na legend tells the classes", "label|none", 0, 0, false, false},
+   "write the class number, counted from 1, on each point; else a legend tells the classes", "label|none", 0, 0, false, false},
   {"alpha", SSNE_OPTION_REAL, AT(render_options, alpha), "A",
    "opacity of a point", NULL, 0.01, 1, false, false},
   {"dpi", SSNE_OPTION_INTEGER, AT(render_options, dpi), "D",

@@ -23,7 +23,7 @@ typedef struct ssne_option {
   ssne_option_kind kind;
   size_t offset;       /* of the value within the struct the table describes */
   const char *value;   /* what --help calls the value: "FILE", "N"; NULL for a flag */
-  const char *help;    /* one or more lines separated by '\n' */
+  const char *help;    /* one line of any length; --help breaks it */
   const char *choices; /* "a|b|c" for a CHOICE */
   double low, high;    /* bounds of an INTEGER or REAL, both included */
   bool automatic;      /* a REAL that may be "auto" (stored as NAN) */

@@ -14,6 +14,8 @@
 #include <strings.h>
 
 #define LONGEST_NAME 64
+#define HELP_COLUMN 29 /* where the text of an option begins */
+#define HELP_WIDTH 80
 
 /* --- finding an option ---------------------------------------------------------------------------
  */
@@ -270,19 +272,35 @@ static void value_text(const ssne_option *o, const void *value, char text[LONGES
   }
 }
 
+/* Prints words from column HELP_COLUMN on, none beyond HELP_WIDTH unless it is alone on its line.
+ */
+static void print_wrapped(const char *text) {
+  int column = HELP_COLUMN;
+  while (*text) {
+    const int length = (int)strcspn(text, " ");
+    if (column > HELP_COLUMN && column + 1 + length > HELP_WIDTH) {
+      printf("\n%*s", HELP_COLUMN, "");
+      column = HELP_COLUMN;
+    }
+    column += printf("%s%.*s", column > HELP_COLUMN ? " " : "", length, text);
+    text += length;
+    text += strspn(text, " ");
+  }
+  printf("\n");
+}
+
 static void print_option(const ssne_option *o, const void *value) {
-  char head[128], preset[LONGEST_VALUE];
-  snprintf(head, sizeof head, "--%s%s%s", o->name, o->value ? " " : "", o->value ? o->value : "");
+  char head[128], preset[LONGEST_VALUE], text[LONGEST_VALUE + 1024];
+  snprintf(head, sizeof head, "  --%s%s%s", o->name, o->value ? " " : "", o->value ? o->value : "");
   value_text(o, value, preset);
   const bool show = o->kind != SSNE_OPTION_FLAG && preset[0];
-  printf("  %-27s", head);
-  if (strlen(head) > 26) printf("\n%29s", "");
-  for (const char *c = o->help; *c; c++)
-    if (*c == '\n')
-      printf("\n%29s", "");
-    else
-      putchar(*c);
-  printf(show ? " [%s]\n" : "\n", preset);
+  snprintf(text, sizeof text, show ? "%s [%s]" : "%s", o->help, preset);
+  printf("%-*s", HELP_COLUMN - 1, head);
+  if (strlen(head) > HELP_COLUMN - 2)
+    printf("\n%*s", HELP_COLUMN, "");
+  else
+    printf(" ");
+  print_wrapped(text);
 }
 
 void ssne_options_help(const ssne_option_group *groups, int count) {

@@ -119,41 +119,38 @@ def models():
 
 
 def matrices():
-    x = os.path.join(OUT, "x.npy")
-    embed = ["embed", "--features", x, "--out", os.path.join(OUT, "x.h5")]
+    x, y = os.path.join(OUT, "x.npy"), os.path.join(OUT, "y.npy")
     good = np.random.default_rng(0).normal(size=(200, 6)).astype(np.float32)
 
-    def save(a):
-        np.save(x, a)
+    def embed(a, *more, out=None):
+        """Saves `a` (bytes as they are) and embeds it."""
+        if isinstance(a, bytes):
+            with open(x, "wb") as f:
+                f.write(a)
+        else:
+            np.save(x, a)
+        return ["embed", "--features", x, "--out", out or fresh(), *more]
 
     broken = good.copy()
     broken[130, 2] = np.nan
-    save(broken)
-    expect(1, "row 130, column 2", of=embed)
-    save(good[:90])
-    expect(2, "90 rows", "the largest that fits is 29", of=embed)
-    save(good[:1])
-    expect(2, "1 row", of=embed)
-    save(np.ones((200, 6), np.float32))
-    expect(1, "identical", of=embed)
-    save(good.astype(complex))
-    expect(2, "x.npy", of=embed)
-    with open(x, "wb") as f:
-        f.write(b"nothing of the kind")
-    expect(2, "x.npy", of=embed)
-    save(good)
-    with open(x, "r+b") as f:
-        f.truncate(1000)
-    expect(2, "x.npy", of=embed)
+    expect(1, "row 130, column 2", of=embed(broken))
+    expect(2, "90 rows", "the largest that fits is 29", of=embed(good[:90]))
+    expect(2, "1 row", of=embed(good[:1]))
+    expect(1, "identical", of=embed(np.ones((200, 6), np.float32)))
+    expect(2, "x.npy", "<c16", of=embed(good.astype(complex)))
+    expect(2, "x.npy", "not a .npy file", of=embed(b"nothing of the kind"))
+    whole = embed(good)
+    expect(2, "x.npy", "1000 bytes", of=embed(open(x, "rb").read()[:1000]))
     expect(2, "absent.npy", of=["embed", "--features", os.path.join(OUT, "absent.npy"), "--out", RUN])
-    save(good)
-    y = os.path.join(OUT, "y.npy")
+    embed(good)
     np.save(y, np.zeros(199, np.int64))
-    expect(2, "199", "200", of=[*embed, "--labels", y])
+    expect(2, "199", "200", of=[*whole, "--labels", y])
     np.save(y, np.full(200, 0.5))
-    expect(1, "y.npy", of=[*embed, "--labels", y])
+    expect(1, "y.npy", of=[*whole, "--labels", y])
     np.save(y, good[:, :3])
-    expect(2, "--init", "x 2 are needed", of=[*embed, "--init", y])
+    expect(2, "--init", "x 2 are needed", of=[*whole, "--init", y])
+    # that run has left neighbours: they must not serve other contents of the same file
+    expect(2, "have changed", of=embed(good * 2, "--init", y, out=whole[whole.index("--out") + 1]))
 
 
 def outputs():

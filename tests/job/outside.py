@@ -143,7 +143,7 @@ def check_options():
     for command in ("run", "extract", "embed", "render", "info", "export"):
         text = succeed(command, "--help").stdout
         assert "usage: shardsne " + command in text and "for example" in text
-        assert max(map(len, text.splitlines())) <= 100, command
+        assert max(map(len, text.splitlines())) <= 80, command
     assert "libtorch" in succeed("--version").stdout
     assert run().returncode == 2 and run("--help").returncode == 0
 
