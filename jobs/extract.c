@@ -80,27 +80,31 @@ static ssne_code accept_whole(extraction *x, ssne_error *err) {
   return ssne_store_close(&x->store, err);
 }
 
-/* Collective: opens what a stopped run has left. Where that cannot be read, *usable is false. */
+/* Not collective: that the images are those the open file was begun with. */
+static ssne_code compare_images(extraction *x, ssne_error *err) {
+  char *digest = NULL;
+  ssne_code code = ssne_store_get_text(x->store, "samples_digest", &digest, err);
+  if (code == SSNE_OK && (!digest || strcmp(digest, x->images.facts.digest) != 0))
+    code = ssne_fail(err, SSNE_USAGE,
+                     "the images in %s have changed since %s.partial was begun: start over with "
+                     "--fresh",
+                     x->j->options.extract.images, x->path);
+  ssne_free(&digest);
+  return code;
+}
+
+/* Collective: opens what a stopped run has left. Where that was stopped before it held anything,
+ * *usable is false. */
 static ssne_code accept_partial(extraction *x, bool *usable, ssne_error *err) {
   *usable = false;
   if (ssne_store_open(x->path, true, x->j->comm, &x->store, NULL, err) != SSNE_OK) {
     ssne_log_warn(x->j->log, "%s; starting over", err->text);
     return SSNE_OK;
   }
+  SSNE_TRY_ALL(x->j->comm, job_is_complete(x->store, "extract_prepared", usable, err), err);
+  if (!*usable) return ssne_store_close(&x->store, err);
   SSNE_TRY_ALL(x->j->comm, compare(x, err), err);
-  char *digest = NULL;
-  bool ready = false;
-  ssne_code code = ssne_store_get_text(x->store, "samples_digest", &digest, err);
-  if (code == SSNE_OK) code = job_is_complete(x->store, "extract_prepared", &ready, err);
-  if (code == SSNE_OK && ready && digest && strcmp(digest, x->images.facts.digest) != 0)
-    code = ssne_fail(err, SSNE_USAGE,
-                     "the images in %s have changed since %s.partial was begun: start over with "
-                     "--fresh",
-                     x->j->options.extract.images, x->path);
-  ssne_free(&digest);
-  SSNE_TRY_ALL(x->j->comm, code, err);
-  *usable = ready;
-  return ready ? SSNE_OK : ssne_store_close(&x->store, err);
+  return ssne_agree(x->j->comm, compare_images(x, err), err);
 }
 
 /* --- a new run file --------------------------------------------------------------------------- */
