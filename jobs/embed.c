@@ -42,8 +42,7 @@ static double lap(embedding *e, const char *stage, int64_t count, double since) 
   return now;
 }
 
-/* --- the run file
- * ----------------------------------------------------------------------------------- */
+/* --- the run file ---------------------------------------------------------------------------- */
 
 /* Collective: whether the file has this very embedding already. Results of other options are an
  * error; where there are none yet, other options do no harm. */
@@ -135,8 +134,7 @@ static ssne_code keep_labels(embedding *e, ssne_error *err) {
   return ssne_agree(e->j->comm, copy_labels(e, &npy, err), err);
 }
 
-/* --- rows
- * ------------------------------------------------------------------------------------------- */
+/* --- rows ------------------------------------------------------------------------------------ */
 
 /* The largest perplexity that so many rows allow. */
 static double largest_perplexity(int64_t rows) {
@@ -213,8 +211,7 @@ static ssne_code load_rows(embedding *e, ssne_error *err) {
   return code;
 }
 
-/* --- neighbours
- * -------------------------------------------------------------------------------------- */
+/* --- neighbours ------------------------------------------------------------------------------ */
 
 /* Rows of the file are numbered with the bad ones, rows of the embedding without. */
 static void renumber(embedding *e, int64_t (*translate)(const selection *, int64_t)) {
@@ -304,8 +301,7 @@ static ssne_code build_affinities(embedding *e, ssne_error *err) {
   return SSNE_OK;
 }
 
-/* --- start and descent
- * -------------------------------------------------------------------------------- */
+/* --- start and descent ----------------------------------------------------------------------- */
 
 static ssne_code read_start(embedding *e, source *from, ssne_error *err) {
   if (from->rows != e->chosen.file_rows || from->columns != 2)
@@ -360,8 +356,7 @@ static ssne_code descend(embedding *e, ssne_error *err) {
                            e->history, &e->history_count, err);
 }
 
-/* --- writing
- * ------------------------------------------------------------------------------------------ */
+/* --- writing --------------------------------------------------------------------------------- */
 
 /* Rank 0, not collective: all coordinates together, normalised. `all` has room for all chosen rows.
  */
@@ -425,8 +420,7 @@ static ssne_code write_embedding(embedding *e, ssne_error *err) {
   return SSNE_OK;
 }
 
-/* --- all of it
- * ------------------------------------------------------------------------------------------ */
+/* --- all of it ------------------------------------------------------------------------------- */
 
 static ssne_code compute(embedding *e, ssne_error *err) {
   job *j = e->j;

@@ -13,10 +13,12 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #define PROBED 1000       /* images tried to learn the size of the input */
 #define LISTED 20         /* bad images named in the log */
 #define TAKE_SECONDS 0.02 /* how long to wait for a block between two beats */
+#define IDLE_MICROSECONDS 5000
 
 typedef struct extraction {
   job *j;
@@ -28,6 +30,7 @@ typedef struct extraction {
   int width, height;
   ssne_model *model;
   ssne_store *store;
+  bool resumed;
   uint8_t *block_done; /* [own_blocks] */
   int64_t most_bad;
   int64_t rows_done, rows_bad; /* of this rank */
@@ -107,7 +110,7 @@ static ssne_code accept_partial(extraction *x, bool *usable, ssne_error *err) {
   return ssne_agree(x->j->comm, compare_images(x, err), err);
 }
 
-/* --- a new run file --------------------------------------------------------------------------- */
+/* --- a new run file -------------------------------------------------------------------------- */
 
 static ssne_code define_sets(extraction *x, ssne_error *err) {
   const shard_facts *f = &x->images.facts;
@@ -168,8 +171,7 @@ static ssne_code create_file(extraction *x, ssne_error *err) {
   return ssne_store_flush(x->store, err);
 }
 
-/* --- images and network
- * ---------------------------------------------------------------------------- */
+/* --- images and network ---------------------------------------------------------------------- */
 
 /* Reads the first of this rank's images that can be read. */
 static ssne_code read_first(const extraction *x, char *path, size_t room, ssne_buffer *file,
@@ -247,8 +249,7 @@ static ssne_code load_model(extraction *x, ssne_error *err) {
   return ssne_model_load(&options, &x->model, err);
 }
 
-/* --- the work
- * ---------------------------------------------------------------------------------------- */
+/* --- the work -------------------------------------------------------------------------------- */
 
 /* Not collective: which own blocks are done already. One with a bad image is tried again: the image
  * may have been mended. */
@@ -288,8 +289,10 @@ static ssne_code write_block(extraction *x, const pipeline_block *block, ssne_er
   SSNE_TRY(ssne_store_write(x->store, SSNE_SET_FEATURES, first, block->rows, block->features, err));
   SSNE_TRY(
       ssne_store_write(x->store, SSNE_SET_SAMPLE_STATUS, first, block->rows, block->state, err));
-  SSNE_TRY(
-      ssne_store_write(x->store, SSNE_SET_SAMPLE_REASON, first, block->rows, block->reason, err));
+  /* nearly always empty, and then not written: the file stays sparse there */
+  if (block->bad || x->resumed)
+    SSNE_TRY(
+        ssne_store_write(x->store, SSNE_SET_SAMPLE_REASON, first, block->rows, block->reason, err));
   SSNE_TRY(ssne_store_write(x->store, SSNE_SET_BLOCK_DONE, block->block, 1, &done, err));
   x->rows_done += block->rows;
   x->rows_bad += block->bad;
@@ -316,7 +319,10 @@ static ssne_code work(extraction *x, pipeline *p, ssne_heartbeat *beat, double *
   bool finished = false, over = false, fresh = false;
   ssne_code code = SSNE_OK;
   while (!over) {
-    if (code == SSNE_OK && !finished) code = take_and_write(x, p, &finished, writing, err);
+    if (code == SSNE_OK && !finished)
+      code = take_and_write(x, p, &finished, writing, err);
+    else
+      usleep(IDLE_MICROSECONDS); /* the others still compute: leave them the processor */
     const int64_t counts[SSNE_HEARTBEAT_COUNTS] = {x->rows_done, x->rows_bad};
     int64_t sums[SSNE_HEARTBEAT_COUNTS];
     ssne_error lost; /* a broken heartbeat: nothing is left to tell the others with */
@@ -447,12 +453,11 @@ static ssne_code prepare(extraction *x, ssne_error *err) {
 }
 
 static ssne_code extract_rows(extraction *x, found what, ssne_error *err) {
-  bool resumed = false;
   SSNE_TRY(prepare(x, err));
   introduce(x);
-  if (what == PARTIAL) SSNE_TRY(accept_partial(x, &resumed, err));
-  if (!resumed) SSNE_TRY(create_file(x, err));
-  if (resumed) {
+  if (what == PARTIAL) SSNE_TRY(accept_partial(x, &x->resumed, err));
+  if (!x->resumed) SSNE_TRY(create_file(x, err));
+  if (x->resumed) {
     SSNE_TRY_ALL(x->j->comm, read_progress(x, err), err);
     ssne_log_info(x->j->log, "features: going on with %s.partial", x->path);
   }

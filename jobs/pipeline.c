@@ -155,8 +155,7 @@ static void *work(void *argument) {
   return NULL;
 }
 
-/* --- the main thread's side
- * ------------------------------------------------------------------------ */
+/* --- the main thread's side ------------------------------------------------------------------ */
 
 static ssne_code allocate(pipeline *p, ssne_error *err) {
   const int64_t count = 2 * (int64_t)p->plan.threads;

@@ -50,15 +50,17 @@ typedef struct ssne_set_shape {
 /* Collective: creates PATH.partial, replacing an earlier one. `comm` is duplicated. */
 ssne_code ssne_store_create(const char *path, MPI_Comm comm, ssne_store **out, ssne_error *err);
 
-/* Collective: opens `path`, or where that does not exist `path`.partial (*partial then says so; may be
- * NULL). SSNE_USAGE where there is neither, or what is there is no run file of a version known. */
+/* Collective: opens `path`, or where that does not exist `path`.partial (*partial then says so; may
+ * be NULL). SSNE_USAGE where there is neither, or what is there is no run file of a version known.
+ */
 ssne_code ssne_store_open(const char *path, bool writable, MPI_Comm comm, ssne_store **out,
                           bool *partial, ssne_error *err);
 
 /* Whether `path` (partial false) or `path`.partial (partial true) exists. Not collective. */
 bool ssne_store_exists(const char *path, bool partial);
 
-/* Collective: closes *store, if any, and sets it to NULL. An error says that the last writes failed. */
+/* Collective: closes *store, if any, and sets it to NULL. An error says that the last writes
+ * failed. */
 ssne_code ssne_store_close(ssne_store **store, ssne_error *err);
 
 /* Collective: closes *store, and renames PATH.partial to PATH. */
@@ -67,8 +69,9 @@ ssne_code ssne_store_publish(ssne_store **store, ssne_error *err);
 /* Collective: flushes to the file system. */
 ssne_code ssne_store_flush(ssne_store *store, ssne_error *err);
 
-/* Collective: creates a dataset (removing an earlier one of the same name), allocates its space, and
- * flushes. `width`: bytes of a text set's elements, else 0. `columns` is 1 for one-dimensional sets. */
+/* Collective: creates a dataset (removing an earlier one of the same name), allocates its space,
+ * and flushes. `width`: bytes of a text set's elements, else 0. `columns` is 1 for one-dimensional
+ * sets. */
 ssne_code ssne_store_define(ssne_store *store, ssne_set set, int64_t rows, int64_t columns,
                             int64_t width, ssne_error *err);
 
@@ -78,8 +81,9 @@ ssne_code ssne_store_remove(ssne_store *store, ssne_set set, ssne_error *err);
 /* Not collective. */
 ssne_code ssne_store_shape(ssne_store *store, ssne_set set, ssne_set_shape *shape, ssne_error *err);
 
-/* Not collective: writes or reads rows first ... first + rows - 1, all columns, to or from plain memory
- * [rows, columns]. Transfers of any size; the rows of no two ranks may overlap in a write. */
+/* Not collective: writes or reads rows first ... first + rows - 1, all columns, to or from plain
+ * memory [rows, columns]. Transfers of any size; the rows of no two ranks may overlap in a write.
+ */
 ssne_code ssne_store_write(ssne_store *store, ssne_set set, int64_t first, int64_t rows,
                            const void *data, ssne_error *err);
 ssne_code ssne_store_read(ssne_store *store, ssne_set set, int64_t first, int64_t rows, void *data,

@@ -204,8 +204,7 @@ ssne_code ssne_options_read(const ssne_option_group *groups, int count, const ch
   return SSNE_OK;
 }
 
-/* --- the command line
- * ------------------------------------------------------------------------------ */
+/* --- the command line ------------------------------------------------------------------------ */
 
 /* Takes argv[*i], and argv[*i + 1] where that is its value. */
 static ssne_code parse_option(const ssne_option_group *groups, int count, int argc, char **argv,
@@ -243,8 +242,7 @@ ssne_code ssne_options_parse(const ssne_option_group *groups, int count, int arg
   return SSNE_OK;
 }
 
-/* --- what they are: help, record, comparison
- * ------------------------------------------------------- */
+/* --- what they are: help, record, comparison ------------------------------------------------- */
 
 #define LONGEST_VALUE 16384 /* of a value as text: a path, escaped */
 

@@ -44,7 +44,7 @@ static ssne_code write_features(driver *d, int64_t first, int64_t rows, ssne_err
   return code;
 }
 
-/* --- make ------------------------------------------------------------------------------------- */
+/* --- make ------------------------------------------------------------------------------------ */
 
 static ssne_code define_all(driver *d, ssne_error *err) {
   const int64_t n = d->rows;
