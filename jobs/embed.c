@@ -22,8 +22,11 @@ typedef struct embedding {
   const char *path;
   bool own_features; /* of the run file itself, not of --features */
   char *recorded;
+  char advice[SSNE_ERROR_LENGTH / 2]; /* where the file was made with other options */
   ssne_store *store;
   source from;
+  source start; /* of --init FILE */
+  ssne_npy labels;
   selection chosen;
   ssne_partition partition; /* of the chosen rows */
   ssne_rows rows;
@@ -55,32 +58,44 @@ static ssne_code compare(embedding *e, bool *complete, ssne_error *err) {
   if (code == SSNE_OK) code = job_is_complete(e->store, "neighbours_complete", &neighbours, err);
   if (code == SSNE_OK) code = ssne_store_get_text(e->store, "embed_options", &made, err);
   if (code == SSNE_OK && made && (*complete || neighbours) && !e->j->options.output.fresh)
-    code = ssne_options_compare(groups, 2, made, e->path, err);
+    code = ssne_options_compare(groups, 2, made, e->path, e->advice, err);
   if (e->j->options.output.fresh) *complete = false;
   ssne_free(&made);
   return ssne_agree(e->j->comm, code, err);
 }
 
-/* Collective: opens the run file if it is there; else *found is false. */
-static ssne_code open_existing(embedding *e, int *found, ssne_error *err) {
-  *found = e->j->rank == 0 && (e->own_features || !e->j->options.output.fresh) &&
-           (ssne_store_exists(e->path, false) || ssne_store_exists(e->path, true));
-  SSNE_TRY(ssne_broadcast(found, sizeof *found, 0, e->j->comm, err));
-  if (!*found && !e->own_features) return SSNE_OK;
+/* Collective: opens the run file of features that `extract` has made. */
+static ssne_code open_features(embedding *e, ssne_error *err) {
   bool partial = false, ready = false;
   SSNE_TRY(ssne_store_open(e->path, true, e->j->comm, &e->store, &partial, err));
   SSNE_TRY_ALL(e->j->comm, job_is_complete(e->store, "extract_complete", &ready, err), err);
-  if (e->own_features && (partial || !ready))
-    return ssne_fail(err, SSNE_USAGE,
-                     "%s has no complete features: finish `shardsne extract` first, or give "
-                     "--features",
-                     e->path);
-  if (!e->own_features && ready)
+  if (!partial && ready) return SSNE_OK;
+  return ssne_fail(err, SSNE_USAGE,
+                   "%s has no complete features: finish `shardsne extract` first, or give "
+                   "--features",
+                   e->path);
+}
+
+/* Collective: opens what an earlier `embed --features` has made, if anything; else *found is false.
+ * A file of features is not overwritten, finished or not. */
+static ssne_code open_existing(embedding *e, int *found, ssne_error *err) {
+  int there[2] = {0, 0}; /* the file, the same unfinished */
+  bool features = false;
+  if (e->j->rank == 0 && !e->j->options.output.fresh) {
+    there[0] = ssne_store_exists(e->path, false);
+    there[1] = ssne_store_exists(e->path, true);
+  }
+  SSNE_TRY(ssne_broadcast(there, sizeof there, 0, e->j->comm, err));
+  *found = there[0];
+  if (!there[0] && !there[1]) return SSNE_OK;
+  SSNE_TRY(ssne_store_open(e->path, true, e->j->comm, &e->store, NULL, err));
+  SSNE_TRY_ALL(e->j->comm, job_is_complete(e->store, "extract_prepared", &features, err), err);
+  if (features)
     return ssne_fail(err, SSNE_USAGE,
                      "%s holds features of its own: embed those (`shardsne embed %s`), choose "
                      "another --out, or replace it with --fresh",
                      e->path, e->path);
-  return SSNE_OK;
+  return there[0] ? SSNE_OK : ssne_store_close(&e->store, err);
 }
 
 /* Collective: `embed --features` makes its run file once the input is known to be good. */
@@ -105,33 +120,34 @@ static ssne_code open_source(embedding *e, ssne_error *err) {
 /* --- labels of `embed --features` ---------------------------------------------------------------
  */
 
-static ssne_code copy_labels(embedding *e, const ssne_npy *npy, ssne_error *err) {
+static ssne_code copy_labels(embedding *e, ssne_error *err) {
   const ssne_partition *p = &e->partition;
   int32_t *label = NULL;
   SSNE_TRY(ssne_alloc(&label, p->own_rows, sizeof *label, "labels", err));
-  ssne_code code =
-      ssne_npy_read_int(e->j->options.embed.labels, npy, p->first_row, p->own_rows, label, err);
+  ssne_code code = ssne_npy_read_int(e->j->options.embed.labels, &e->labels, p->first_row,
+                                     p->own_rows, label, err);
   if (code == SSNE_OK)
     code = ssne_store_write(e->store, SSNE_SET_LABELS, p->first_row, p->own_rows, label, err);
   ssne_free(&label);
   return code;
 }
 
-static ssne_code keep_labels(embedding *e, ssne_error *err) {
+/* Collective: that the labels fit the rows; before anything is written. */
+static ssne_code check_labels(embedding *e, ssne_error *err) {
   const char *path = e->j->options.embed.labels;
-  ssne_npy npy = {0};
   if (!path) return SSNE_OK;
-  if (e->own_features)
-    return ssne_fail(err, SSNE_USAGE, "--labels goes with --features; %s has labels of its own",
-                     e->path);
-  SSNE_TRY_ALL(e->j->comm, ssne_npy_open(path, &npy, err), err);
-  if (npy.rows != e->from.rows || npy.columns != 1)
-    return ssne_fail(err, SSNE_USAGE,
-                     "%s holds %" PRId64 " x %" PRId64 " labels, %s %" PRId64
-                     " rows: one label a row is needed",
-                     path, npy.rows, npy.columns, e->j->options.embed.features, e->from.rows);
+  SSNE_TRY_ALL(e->j->comm, ssne_npy_open(path, &e->labels, err), err);
+  if (e->labels.rows == e->from.rows && e->labels.columns == 1) return SSNE_OK;
+  return ssne_fail(
+      err, SSNE_USAGE,
+      "%s holds %" PRId64 " x %" PRId64 " labels, %s %" PRId64 " rows: one label a row is needed",
+      path, e->labels.rows, e->labels.columns, e->j->options.embed.features, e->from.rows);
+}
+
+static ssne_code keep_labels(embedding *e, ssne_error *err) {
+  if (!e->j->options.embed.labels) return SSNE_OK;
   SSNE_TRY(ssne_store_define(e->store, SSNE_SET_LABELS, e->from.rows, 1, 0, err));
-  return ssne_agree(e->j->comm, copy_labels(e, &npy, err), err);
+  return ssne_agree(e->j->comm, copy_labels(e, err), err);
 }
 
 /* --- rows ------------------------------------------------------------------------------------ */
@@ -193,11 +209,24 @@ static ssne_code identify_rows(embedding *e, const float *x, ssne_error *err) {
   return ssne_store_set_text(e->store, "features_digest", digest, err);
 }
 
+/* In the numbers of the file, which the bad images before a row are part of. */
+static ssne_code check_finite(const embedding *e, const float *x, ssne_error *err) {
+  for (int64_t i = 0; i < e->partition.own_rows * e->from.columns; i++)
+    if (!isfinite(x[i]))
+      return ssne_fail(err, SSNE_FAILED,
+                       "row %" PRId64 ", column %" PRId64
+                       " of the features is %f: they must all be finite numbers",
+                       selection_to_file(&e->chosen, e->partition.first_row + i / e->from.columns),
+                       i % e->from.columns, (double)x[i]);
+  return SSNE_OK;
+}
+
 static ssne_code load_rows(embedding *e, ssne_error *err) {
   float *x = NULL;
   ssne_code code =
       ssne_alloc(&x, e->partition.own_rows * e->from.columns, sizeof *x, "feature values", err);
   if (code == SSNE_OK) code = source_read(&e->from, &e->chosen, &e->partition, x, err);
+  if (code == SSNE_OK) code = check_finite(e, x, err);
   code = ssne_agree(e->j->comm, code, err);
   if (code == SSNE_OK) code = identify_rows(e, x, err);
   if (code == SSNE_OK)
@@ -255,6 +284,10 @@ static ssne_code reuse_neighbours(embedding *e, bool *reused, ssne_error *err) {
   if (code == SSNE_OK) code = ssne_store_shape(e->store, SSNE_SET_NEIGHBOUR_INDEX, &shape, err);
   *reused = *reused && shape.exists && shape.rows == e->chosen.file_rows && shape.columns == e->k;
   if (code == SSNE_OK && *reused) code = move_neighbours(e, ssne_store_read, err);
+  for (int64_t i = 0; code == SSNE_OK && *reused && i < e->partition.own_rows * e->k; i++)
+    if (e->index[i] >= (uint64_t)e->chosen.file_rows)
+      code = ssne_fail(err, SSNE_FAILED,
+                       "%s: /neighbours/index is damaged: start over with --fresh", e->path);
   if (code == SSNE_OK && *reused) renumber(e, selection_from_file);
   return ssne_agree(e->j->comm, code, err);
 }
@@ -303,12 +336,24 @@ static ssne_code build_affinities(embedding *e, ssne_error *err) {
 
 /* --- start and descent ----------------------------------------------------------------------- */
 
-static ssne_code read_start(embedding *e, source *from, ssne_error *err) {
-  if (from->rows != e->chosen.file_rows || from->columns != 2)
-    return ssne_fail(err, SSNE_USAGE,
-                     "--init %s holds %" PRId64 " x %" PRId64 " values; %" PRId64 " x 2 are needed",
-                     e->j->options.embed.init, from->rows, from->columns, e->chosen.file_rows);
-  SSNE_TRY(source_read(from, &e->chosen, &e->partition, e->xy, err));
+static bool starts_from_file(const embedding *e) {
+  const char *init = e->j->options.embed.init;
+  return strcmp(init, "pca") != 0 && strcmp(init, "random") != 0;
+}
+
+/* Collective: that --init's file fits the rows; before the neighbours are searched. */
+static ssne_code check_start(embedding *e, ssne_error *err) {
+  const char *init = e->j->options.embed.init;
+  if (!starts_from_file(e)) return SSNE_OK;
+  SSNE_TRY(source_open(init, e->j->comm, &e->start, err));
+  if (e->start.rows == e->chosen.file_rows && e->start.columns == 2) return SSNE_OK;
+  return ssne_fail(err, SSNE_USAGE,
+                   "--init %s holds %" PRId64 " x %" PRId64 " values; %" PRId64 " x 2 are needed",
+                   init, e->start.rows, e->start.columns, e->chosen.file_rows);
+}
+
+static ssne_code read_start(embedding *e, ssne_error *err) {
+  SSNE_TRY(source_read(&e->start, &e->chosen, &e->partition, e->xy, err));
   for (int64_t i = 0; i < 2 * e->partition.own_rows; i++)
     if (!isfinite(e->xy[i]))
       return ssne_fail(err, SSNE_USAGE, "--init %s: row %" PRId64 " is not finite",
@@ -323,17 +368,12 @@ static ssne_code make_start(embedding *e, ssne_error *err) {
   SSNE_TRY_ALL(e->j->comm,
                ssne_alloc(&e->xy, e->partition.own_rows, 2 * sizeof *e->xy, "coordinates", err),
                err);
-  if (strcmp(o->init, "pca") == 0) {
+  if (starts_from_file(e))
+    SSNE_TRY_ALL(e->j->comm, read_start(e, err), err);
+  else if (strcmp(o->init, "pca") == 0)
     SSNE_TRY(ssne_start_pca(&e->rows, (uint64_t)o->seed, e->j->threads, e->j->comm, e->xy, err));
-  } else if (strcmp(o->init, "random") == 0) {
+  else
     ssne_start_random(&e->partition, (uint64_t)o->seed, e->xy);
-  } else {
-    source from;
-    SSNE_TRY(source_open(o->init, e->j->comm, &from, err));
-    const ssne_code code = ssne_agree(e->j->comm, read_start(e, &from, err), err);
-    source_close(&from);
-    if (code != SSNE_OK) return code;
-  }
   lap(e, "start", e->partition.own_rows, since);
   return SSNE_OK;
 }
@@ -405,10 +445,9 @@ static ssne_code write_history(embedding *e, ssne_error *err) {
 static ssne_code write_embedding(embedding *e, ssne_error *err) {
   const MPI_Comm comm = e->j->comm;
   const double since = ssne_clock();
-  const int64_t entries = e->history_count > 0 ? e->history_count : 1;
   SSNE_TRY(ssne_store_define(e->store, SSNE_SET_COORDINATES, e->chosen.file_rows, 2, 0, err));
   SSNE_TRY(ssne_store_define(e->store, SSNE_SET_NORMALIZED, e->chosen.file_rows, 2, 0, err));
-  SSNE_TRY(ssne_store_define(e->store, SSNE_SET_HISTORY, entries, 1, 0, err));
+  SSNE_TRY(ssne_store_define(e->store, SSNE_SET_HISTORY, e->history_count, 1, 0, err));
   SSNE_TRY_ALL(
       comm, move_rows(e, SSNE_SET_COORDINATES, write_rows, e->xy, 2 * (int64_t)sizeof *e->xy, err),
       err);
@@ -439,19 +478,29 @@ static ssne_code compute(embedding *e, ssne_error *err) {
   SSNE_TRY(make_start(e, err));
   ssne_rows_free(&e->rows);
   SSNE_TRY(descend(e, err));
-  if (e->history_count > 0)
-    ssne_log_info(j->log, "embedding: KL %.4f after %" PRId64 " iterations",
-                  e->history[e->history_count - 1].kl, e->history[e->history_count - 1].iteration);
+  ssne_log_info(j->log, "embedding: KL %.4f after %" PRId64 " iterations",
+                e->history[e->history_count - 1].kl, e->history[e->history_count - 1].iteration);
   return write_embedding(e, err);
+}
+
+/* Paths as they are recorded and compared: the same wherever the command is given. */
+static ssne_code resolve_inputs(embedding *e, ssne_error *err) {
+  embed_options *o = &e->j->options.embed;
+  char **paths[] = {&o->features, &o->labels, starts_from_file(e) ? &o->init : NULL};
+  for (size_t i = 0; i < sizeof paths / sizeof *paths; i++)
+    if (paths[i] && *paths[i] && !strstr(*paths[i], ":/"))
+      SSNE_TRY(job_resolve(e->j, paths[i], err));
+  return SSNE_OK;
 }
 
 static ssne_code embed(embedding *e, ssne_error *err) {
   const ssne_option_group groups[] = {embed_input_group(&e->j->options),
                                       embed_group(&e->j->options)};
   bool complete = false;
-  int found = 0;
+  int found = 1;
+  SSNE_TRY(resolve_inputs(e, err));
   SSNE_TRY_ALL(e->j->comm, ssne_options_to_json(groups, 2, true, &e->recorded, err), err);
-  SSNE_TRY(open_existing(e, &found, err));
+  SSNE_TRY(e->own_features ? open_features(e, err) : open_existing(e, &found, err));
   if (found) SSNE_TRY(compare(e, &complete, err));
   if (complete) {
     ssne_log_info(e->j->log, "embedding: %s has it; kept", e->path);
@@ -459,6 +508,8 @@ static ssne_code embed(embedding *e, ssne_error *err) {
   }
   SSNE_TRY(open_source(e, err));
   SSNE_TRY(check_size(e, err));
+  SSNE_TRY(check_labels(e, err));
+  SSNE_TRY(check_start(e, err));
   if (!found) SSNE_TRY(create_run_file(e, err));
   SSNE_TRY(ssne_store_set_text(e->store, "embed_complete", "no", err));
   SSNE_TRY(ssne_store_set_text(e->store, "embed_options", e->recorded, err));
@@ -468,10 +519,15 @@ static ssne_code embed(embedding *e, ssne_error *err) {
 
 ssne_code embed_run_file(job *j, const char *path, ssne_error *err) {
   embedding e = {.j = j, .path = path, .own_features = j->options.embed.features == NULL};
+  if (e.own_features)
+    snprintf(e.advice, sizeof e.advice, "embed anew with `shardsne embed %.900s --fresh`", path);
+  else
+    snprintf(e.advice, sizeof e.advice, "choose another --out, or start over with --fresh");
   const ssne_code code = embed(&e, err);
   ssne_error later; /* a failure to close must not hide the first one */
   (void)ssne_store_close(&e.store, &later);
   source_close(&e.from);
+  source_close(&e.start);
   selection_free(&e.chosen);
   ssne_rows_free(&e.rows);
   ssne_affinities_free(&e.affinities);
@@ -489,6 +545,8 @@ ssne_code job_embed(job *j, ssne_error *err) {
   if (j->options.embed.features && j->word)
     return ssne_fail(err, SSNE_USAGE, "give either %s or --features %s, not both", j->word,
                      j->options.embed.features);
+  if (!j->options.embed.features && j->options.embed.labels)
+    return ssne_fail(err, SSNE_USAGE, "--labels goes with --features; a run file has its own");
   if (!j->options.embed.features && j->options.output.out)
     return ssne_fail(err, SSNE_USAGE,
                      "--out goes with --features; the embedding of %s is written into it",

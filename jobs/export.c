@@ -1,6 +1,7 @@
 /* features.npy, target.npy and embedding.npy, as the Python recipe this program began as saved
  * them. */
 #include "job.h"
+#include "selection.h"
 
 #include "shardsne/agree.h"
 #include "shardsne/dataset.h"
@@ -53,7 +54,8 @@ static ssne_code export_set(const job *j, ssne_store *store, ssne_set set, const
                             ssne_error *err) {
   char path[4096];
   ssne_set_shape shape = {0};
-  snprintf(path, sizeof path, "%s/%s", j->options.export.to, name);
+  if (snprintf(path, sizeof path, "%s/%s", j->options.export.to, name) >= (int)sizeof path)
+    return ssne_fail(err, SSNE_USAGE, "--to: a path of more than %zu bytes", sizeof path);
   SSNE_TRY(ssne_store_shape(store, set, &shape, err));
   if (!shape.exists) {
     ssne_log_info(j->log, "%s: not in %s, not written", name, j->word);
@@ -71,8 +73,34 @@ static ssne_code export_set(const job *j, ssne_store *store, ssne_set set, const
   return code;
 }
 
+/* What is half done is not exported: the rows that are missing would look like any others. */
+static ssne_code check_complete(const job *j, ssne_store *store, ssne_error *err) {
+  ssne_set_shape features = {0}, coordinates = {0};
+  bool extracted = false, embedded = false;
+  SSNE_TRY(ssne_store_shape(store, SSNE_SET_FEATURES, &features, err));
+  SSNE_TRY(ssne_store_shape(store, SSNE_SET_COORDINATES, &coordinates, err));
+  SSNE_TRY(job_is_complete(store, "extract_complete", &extracted, err));
+  SSNE_TRY(job_is_complete(store, "embed_complete", &embedded, err));
+  if (features.exists && !extracted)
+    return ssne_fail(err, SSNE_USAGE,
+                     "%s: its features are not complete: finish `shardsne extract`", j->word);
+  if (coordinates.exists && !embedded)
+    return ssne_fail(err, SSNE_USAGE, "%s: its embedding is not complete: finish `shardsne embed`",
+                     j->word);
+  if (!features.exists) return SSNE_OK;
+  selection chosen = {0};
+  SSNE_TRY(selection_read(store, features.rows, &chosen, err));
+  if (chosen.rows < chosen.file_rows)
+    ssne_log_warn(j->log,
+                  "%" PRId64 " rows are of bad images: zeros in features.npy, NaN in embedding.npy",
+                  chosen.file_rows - chosen.rows);
+  selection_free(&chosen);
+  return SSNE_OK;
+}
+
 static ssne_code export_all(const job *j, ssne_store *store, ssne_error *err) {
   const char *to = j->options.export.to;
+  SSNE_TRY(check_complete(j, store, err));
   if (mkdir(to, 0777) != 0 && errno != EEXIST)
     return ssne_fail(err, SSNE_FAILED, "%s: the folder cannot be made: %s", to, strerror(errno));
   SSNE_TRY(export_set(j, store, SSNE_SET_FEATURES, "features.npy", err));

@@ -13,12 +13,13 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
-#define PROBED 1000       /* images tried to learn the size of the input */
 #define LISTED 20         /* bad images named in the log */
 #define TAKE_SECONDS 0.02 /* how long to wait for a block between two beats */
 #define IDLE_MICROSECONDS 5000
+#define HOLLOW_BYTES 65536 /* a run file with room for rows has more */
 
 typedef struct extraction {
   job *j;
@@ -64,7 +65,9 @@ static ssne_code compare(extraction *x, ssne_error *err) {
                      "%s exists and holds no features of `extract`: choose another --out, or "
                      "replace it with --fresh",
                      x->path);
-  if (code == SSNE_OK) code = ssne_options_compare(&group, 1, made, x->path, err);
+  if (code == SSNE_OK)
+    code = ssne_options_compare(&group, 1, made, x->path,
+                                "choose another --out, or start over with --fresh", err);
   if (code == SSNE_OK && strcmp(digest, x->model_digest) != 0)
     code = ssne_fail(err, SSNE_USAGE,
                      "%s was made with a model of digest %s, %s has %s: choose another --out, or "
@@ -96,18 +99,51 @@ static ssne_code compare_images(extraction *x, ssne_error *err) {
   return code;
 }
 
+/* Not collective: features of one file come from one kind of device. */
+static ssne_code compare_device(extraction *x, ssne_error *err) {
+  char *device = NULL;
+  const char *now = ssne_model_device(x->model);
+  ssne_code code = ssne_store_get_text(x->store, "device", &device, err);
+  if (code == SSNE_OK && device && strncmp(device, now, 3) != 0)
+    code = ssne_fail(err, SSNE_USAGE,
+                     "%s.partial was begun on %s, this command runs on %s, which rounds otherwise: "
+                     "use the same --device, or start over with --fresh",
+                     x->path, device, now);
+  ssne_free(&device);
+  return code;
+}
+
+/* Collective: whether the unfinished file is too small to hold anything, as after a kill while it
+ * was being made. */
+static ssne_code is_hollow(extraction *x, int *hollow, ssne_error *err) {
+  struct stat about = {.st_size = 0};
+  char *name = NULL;
+  const size_t room = strlen(x->path) + sizeof ".partial";
+  SSNE_TRY_ALL(x->j->comm, ssne_alloc(&name, (int64_t)room, 1, "characters", err), err);
+  snprintf(name, room, "%s.partial", x->path);
+  if (x->j->rank == 0) *hollow = stat(name, &about) == 0 && about.st_size < HOLLOW_BYTES;
+  ssne_free(&name);
+  return ssne_broadcast(hollow, sizeof *hollow, 0, x->j->comm, err);
+}
+
 /* Collective: opens what a stopped run has left. Where that was stopped before it held anything,
- * *usable is false. */
+ * *usable is false; where it may hold something and cannot be read, that is an error. */
 static ssne_code accept_partial(extraction *x, bool *usable, ssne_error *err) {
+  int hollow = 0;
   *usable = false;
-  if (ssne_store_open(x->path, true, x->j->comm, &x->store, NULL, err) != SSNE_OK) {
-    ssne_log_warn(x->j->log, "%s; starting over", err->text);
-    return SSNE_OK;
+  const ssne_code code = ssne_store_open(x->path, true, x->j->comm, &x->store, NULL, err);
+  if (code != SSNE_OK) {
+    ssne_error unreadable = *err;
+    SSNE_TRY(is_hollow(x, &hollow, err));
+    if (hollow) return SSNE_OK;
+    *err = unreadable;
+    return ssne_fail_in(err, "what an earlier run has left cannot be read (--fresh replaces it)");
   }
   SSNE_TRY_ALL(x->j->comm, job_is_complete(x->store, "extract_prepared", usable, err), err);
   if (!*usable) return ssne_store_close(&x->store, err);
   SSNE_TRY_ALL(x->j->comm, compare(x, err), err);
-  return ssne_agree(x->j->comm, compare_images(x, err), err);
+  SSNE_TRY_ALL(x->j->comm, compare_images(x, err), err);
+  return ssne_agree(x->j->comm, compare_device(x, err), err);
 }
 
 /* --- a new run file -------------------------------------------------------------------------- */
@@ -178,7 +214,8 @@ static ssne_code read_first(const extraction *x, char *path, size_t room, ssne_b
                             ssne_image *image, ssne_error *err) {
   const shard *s = &x->images;
   ssne_code code = SSNE_FAILED;
-  for (int64_t r = 0; r < s->partition.own_rows && r < PROBED && code != SSNE_OK; r++) {
+  /* no farther than the first block, which one rank owns whole however many there are */
+  for (int64_t r = 0; r < ssne_partition_block_length(&s->partition, 0) && code != SSNE_OK; r++) {
     snprintf(path, room, "%s/%s", x->j->options.extract.images, s->names + s->name_offset[r]);
     code = ssne_image_read(path, file, image, err);
   }
@@ -345,7 +382,7 @@ static ssne_code judge_bad(extraction *x, int64_t bad, ssne_error *err) {
   *err = x->first_bad;
   return ssne_fail_in(err,
                       "%" PRId64 " image%s could not be read, --max-bad allows %" PRId64
-                      "; what is done is kept; the first",
+                      "; what is done is kept; one of them",
                       bad, bad == 1 ? "" : "s", x->most_bad);
 }
 
@@ -365,9 +402,13 @@ static ssne_code run_pipeline(extraction *x, ssne_heartbeat *beat, ssne_error *e
   double writing = 0;
   int64_t bad = 0;
   const int64_t before = x->rows_done;
-  SSNE_TRY_ALL(x->j->comm, pipeline_start(&plan, &p, err), err);
+  ssne_code code = ssne_agree(x->j->comm, pipeline_start(&plan, &p, err), err);
+  if (code != SSNE_OK) {
+    pipeline_stop(&p, NULL); /* it runs, if another rank's did not start */
+    return code;
+  }
   ssne_log_progress_begin(x->j->log, "features", "images", x->images.facts.count);
-  ssne_code code = work(x, p, beat, &writing, &bad, err);
+  code = work(x, p, beat, &writing, &bad, err);
   ssne_log_progress_end(x->j->log);
   pipeline_stop(&p, &times);
   if (code == SSNE_OK) code = judge_bad(x, bad, err);
@@ -425,9 +466,11 @@ static void introduce(const extraction *x) {
                 "images: %" PRId64 " in %" PRId64 " classes, %dx%d as the network sees them",
                 f->count, f->class_count, x->width, x->height);
   if (f->ignored > 0)
-    ssne_log_info(j->log,
-                  "images: %" PRId64 " other files are not images by their extension; ignored",
-                  f->ignored);
+    ssne_log_info(
+        j->log,
+        "images: %" PRId64
+        " other files are no images by their extension, or lie beside the class folders; ignored",
+        f->ignored);
   ssne_log_info(j->log,
                 "network: %s on %s, %" PRId64 " features, batches of %" PRId64
                 ", %d rank%s x %d thread%s",

@@ -35,7 +35,7 @@ ssne_code extract_features(job *j, const char *path, ssne_error *err);
 ssne_code embed_run_file(job *j, const char *path, ssne_error *err);
 ssne_code render_run_file(job *j, const char *path, ssne_error *err);
 
-/* Collective: fails with SSNE_USAGE unless `value` was given; `what` says how to give it. */
+/* Fails with SSNE_USAGE unless `value` was given; `what` says how to give it. */
 ssne_code job_require(const char *value, const char *what, ssne_error *err);
 
 /* Collective: rank 0's absolute path of the existing file or folder *path replaces it on all ranks,

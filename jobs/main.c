@@ -170,6 +170,11 @@ int main(int argc, char **argv) {
   int provided = 0;
   if (MPI_Init_thread(&argc, &argv, MPI_THREAD_FUNNELED, &provided) != MPI_SUCCESS)
     return SSNE_FAILED;
+  if (provided < MPI_THREAD_FUNNELED) {
+    fprintf(stderr,
+            "shardsne: error: this MPI allows no threads beside it (MPI_THREAD_FUNNELED)\n");
+    MPI_Abort(MPI_COMM_WORLD, SSNE_FAILED);
+  }
   MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN);
   keep_libraries_serial();
   job j = {.comm = MPI_COMM_WORLD};

@@ -30,7 +30,7 @@ static const ssne_option output_table[] = {
   {"out", SSNE_OPTION_TEXT, AT(output_options, out), "RUN.h5",
    "the run file. Where it exists, the same command goes on from what it holds", NULL, 0, 0, false, false},
   {"fresh", SSNE_OPTION_FLAG, AT(output_options, fresh), NULL,
-   "start over instead", NULL, 0, 0, false, false},
+   "start over instead of going on with what --out holds", NULL, 0, 0, false, false},
 };
 
 static const ssne_option extract_table[] = {
@@ -81,7 +81,7 @@ static const ssne_option embed_table[] = {
   {"late-exaggeration", SSNE_OPTION_REAL, AT(embed_options, late_exaggeration), "E",
    "and in the later ones; above 1 clusters are tighter", NULL, 0.01, 1e6, false, true},
   {"learning-rate", SSNE_OPTION_REAL, AT(embed_options, learning_rate), "R",
-   "auto: rows / exaggeration of the phase (as openTSNE, FIt-SNE)", NULL, 1e-9, 1e12, true, true},
+   "auto: rows / exaggeration of the phase, as openTSNE has it", NULL, 1e-9, 1e12, true, true},
   {"momentum", SSNE_OPTION_REAL, AT(embed_options, momentum), "M",
    "share of the last step that is kept", NULL, 0, 0.999, false, true},
   {"step-limit", SSNE_OPTION_REAL, AT(embed_options, step_limit), "L",

@@ -48,8 +48,10 @@ static ssne_code prepare_image(worker *w, int64_t own_row, float *out, ssne_erro
                               out, err);
 }
 
-/* Decodes a block's images into the worker's input; the rest of a short block stays zero. */
-static void decode_block(worker *w, pipeline_block *block) {
+/* Decodes a block's images into the worker's input; the rest of a short block stays zero. An image
+ * whose own fault it is is bad; where the system fails (memory, input and output), so does the
+ * block. */
+static ssne_code decode_block(worker *w, pipeline_block *block, ssne_error *err) {
   const pipeline_plan *plan = &w->p->plan;
   const int64_t size = 3 * (int64_t)plan->width * plan->height;
   const int64_t first = block->block * w->p->batch - plan->partition.first_row;
@@ -59,20 +61,26 @@ static void decode_block(worker *w, pipeline_block *block) {
   for (int64_t r = 0; r < block->rows; r++) {
     ssne_error reason;
     block->state[r] = SAMPLE_GOOD;
-    if (prepare_image(w, first + r, w->input + r * size, &reason) == SSNE_OK) continue;
+    const ssne_code code = prepare_image(w, first + r, w->input + r * size, &reason);
+    if (code == SSNE_OK) continue;
+    if (code != SSNE_USAGE) {
+      *err = reason;
+      return ssne_fail_in(err, "%s", w->path);
+    }
     block->state[r] = SAMPLE_BAD;
     block->bad++;
     memset(w->input + r * size, 0, (size_t)size * sizeof *w->input);
     snprintf(block->reason + r * PIPELINE_REASON_WIDTH, PIPELINE_REASON_WIDTH, "%.*s",
              PIPELINE_REASON_WIDTH - 1, reason.text);
   }
+  return SSNE_OK;
 }
 
 static ssne_code compute_block(worker *w, pipeline_block *block, ssne_error *err) {
   pipeline *p = w->p;
   block->rows = ssne_partition_block_length(&p->plan.partition, block->block);
   const double start = ssne_clock();
-  decode_block(w, block);
+  SSNE_TRY(decode_block(w, block, err));
   const double decoded = ssne_clock();
   SSNE_TRY(ssne_model_run(p->plan.model, w->input, block->features, err));
   for (int64_t r = 0; r < block->rows; r++)

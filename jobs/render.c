@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define MOST_CLASSES 1000000
+
 typedef struct map {
   ssne_store *store;
   float *xy;            /* [count, 2] */
@@ -35,6 +37,12 @@ static ssne_code read_labels(map *m, ssne_error *err) {
   SSNE_TRY(ssne_store_read(m->store, SSNE_SET_LABELS, 0, m->count, m->label, err));
   for (int64_t i = 0; i < m->count; i++)
     if (m->label[i] >= m->class_count) m->class_count = (int64_t)m->label[i] + 1;
+  if (m->class_count > MOST_CLASSES)
+    return ssne_fail(err, SSNE_USAGE,
+                     "labels go up to %" PRId64
+                     ", more classes than a picture can tell apart (%d): "
+                     "use --color none",
+                     m->class_count - 1, MOST_CLASSES);
   return SSNE_OK;
 }
 
@@ -69,11 +77,16 @@ static ssne_code draw(const job *j, const map *m, ssne_error *err) {
   return ssne_picture_draw(&picture, err);
 }
 
+static bool wants_labels(const job *j) {
+  const render_options *o = &j->options.render;
+  return strcmp(o->color, "label") == 0 || strcmp(o->text, "label") == 0;
+}
+
 /* Rank 0 alone. */
 static ssne_code read_and_draw(const job *j, ssne_store *store, ssne_error *err) {
   map m = {.store = store};
   ssne_code code = read_coordinates(&m, err);
-  if (code == SSNE_OK) code = read_labels(&m, err);
+  if (code == SSNE_OK && wants_labels(j)) code = read_labels(&m, err);
   if (code == SSNE_OK && m.label) code = read_classes(&m, err);
   if (code == SSNE_OK) code = draw(j, &m, err);
   ssne_free(&m.xy);

@@ -21,7 +21,8 @@ ssne_code source_open_store(ssne_store *store, source *out, ssne_error *err) {
 
 /* FILE.h5:/path split at the colon; dataset is NULL where there is none. */
 static ssne_code split(const char *name, char **file, const char **dataset, ssne_error *err) {
-  const char *colon = strstr(name, ":/");
+  const char *colon = NULL;
+  for (const char *c = strstr(name, ":/"); c; c = strstr(c + 1, ":/")) colon = c; /* the last */
   SSNE_TRY(ssne_copy_text(file, name, err));
   *dataset = colon ? colon + 1 : NULL;
   if (colon) (*file)[colon - name] = 0;
@@ -45,10 +46,11 @@ ssne_code source_open(const char *name, MPI_Comm comm, source *out, ssne_error *
   *out = (source){.store = NULL};
   char *file = NULL;
   const char *dataset = NULL;
-  SSNE_TRY_ALL(comm, split(name, &file, &dataset, err), err);
-  const ssne_code code =
-      dataset ? ssne_matrix_open(file, dataset, comm, &out->matrix, &out->rows, &out->columns, err)
-              : open_npy(name, comm, out, err);
+  ssne_code code = ssne_agree(comm, split(name, &file, &dataset, err), err);
+  if (code == SSNE_OK)
+    code = dataset
+               ? ssne_matrix_open(file, dataset, comm, &out->matrix, &out->rows, &out->columns, err)
+               : open_npy(name, comm, out, err);
   ssne_free(&file);
   return code;
 }

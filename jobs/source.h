@@ -19,7 +19,7 @@ typedef struct source {
   ssne_npy npy;
 } source;
 
-/* Collective. The features of `store`. */
+/* Not collective. The features of `store`. */
 ssne_code source_open_store(ssne_store *store, source *out, ssne_error *err);
 
 /* Collective. `name` is X.npy or FILE.h5:/path, and must outlive the source. */

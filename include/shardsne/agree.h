@@ -9,7 +9,7 @@
 
 /* Collective. Every rank passes the code of its own work and its error. Where all are SSNE_OK
  * returns that. Otherwise every rank gets the error of the lowest failing rank, which names that
- * rank and its host where `comm` has more than one, and returns its code. */
+ * rank and its host unless all ranks have failed, and returns its code. */
 ssne_code ssne_agree(MPI_Comm comm, ssne_code code, ssne_error *err);
 
 /* Returns from the calling function, on every rank, unless `call` was SSNE_OK on all of them. */

@@ -55,7 +55,9 @@ typedef struct ssne_image {
 ssne_code ssne_image_decode(const uint8_t *bytes, size_t size, ssne_image *image, ssne_error *err);
 
 /* Reads and decodes the file at `path`. `buffer`, zero at first, is this caller's memory for files,
- * grown as needed; its bytes are to be freed with ssne_free. Thread-safe for distinct buffers. */
+ * grown as needed; its bytes are to be freed with ssne_free. An error says
+ * what is wrong, not the path, which the caller knows: SSNE_USAGE where the fault is the file's
+ * own, SSNE_FAILED where it is the system's. Thread-safe for distinct buffers. */
 typedef struct ssne_buffer {
   uint8_t *bytes;
   size_t capacity;

@@ -12,7 +12,7 @@
 typedef enum ssne_option_kind {
   SSNE_OPTION_FLAG,    /* bool: --name, or name = yes|no in a configuration file */
   SSNE_OPTION_INTEGER, /* int64_t within [low, high] */
-  SSNE_OPTION_REAL,    /* double within [low, high]; NAN stands for "auto" where low_is_auto */
+  SSNE_OPTION_REAL,    /* double within [low, high]; NAN stands for "auto" where `automatic` */
   SSNE_OPTION_TEXT,    /* char *, owned by the table's struct; NULL where not given */
   SSNE_OPTION_CHOICE,  /* char *, one of `choices` */
   SSNE_OPTION_TRIPLE   /* double[3]: a,b,c */
@@ -38,13 +38,14 @@ typedef struct ssne_option_group {
   void *values; /* the struct; holds the defaults before parsing */
 } ssne_option_group;
 
-/* Sets one option from its text, as given in `where` ("--name", "FILE:12"). Unknown names are
+/* Sets one option from its text, as given in `where` ("--name", "FILE:12: name"). Unknown names are
  * refused with the nearest known one, values out of range with the range. */
 ssne_code ssne_options_set(const ssne_option_group *groups, int count, const char *name,
                            const char *value, const char *where, ssne_error *err);
 
-/* Reads `name = value` lines (comments begin with # or ;) from the file at `path`. Section headings
- * are allowed and mean nothing. */
+/* Reads `name = value` lines from the file at `path`. Comments are lines that begin with # or ;.
+ * Section headings are allowed and mean nothing. The first bad line is the error, with its number.
+ */
 ssne_code ssne_options_read(const ssne_option_group *groups, int count, const char *path,
                             ssne_error *err);
 
@@ -62,10 +63,11 @@ ssne_code ssne_options_to_json(const ssne_option_group *groups, int count, bool 
                                char **json, ssne_error *err);
 
 /* Compares the recorded options with `json`, as ssne_options_to_json made it for an earlier
- * command. The first that differs is an error (SSNE_USAGE) that names it, both values and `path`.
+ * command. The first that differs is an error (SSNE_USAGE) that names it, both values and `path`,
+ * and ends in `advice` ("... or ADVICE").
  */
 ssne_code ssne_options_compare(const ssne_option_group *groups, int count, const char *json,
-                               const char *path, ssne_error *err);
+                               const char *path, const char *advice, ssne_error *err);
 
 /* Frees what the groups' TEXT and CHOICE options own. */
 void ssne_options_free(const ssne_option_group *groups, int count);

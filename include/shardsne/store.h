@@ -33,7 +33,7 @@ typedef enum ssne_set {
 } ssne_set;
 
 typedef struct ssne_history_entry {
-  int64_t iteration; /* counted from 1 over both phases */
+  int64_t iteration; /* steps taken, over both phases */
   double kl;         /* KL(P || Q), P not exaggerated */
   double gradient_norm;
   double exaggeration;

@@ -22,7 +22,7 @@ typedef struct ssne_affinities {
   ssne_partition partition;
   int64_t *start;   /* [own_rows + 1] into the arrays below */
   uint32_t *column; /* [start[own_rows]] global row numbers, ascending within a row */
-  float *value;     /* [start[own_rows]] p_ij > 0; all ranks' values sum to 1 */
+  float *value;     /* [start[own_rows]] p_ij; all ranks' values sum to 1 but for rounding */
   double entropy;   /* sum over all ranks of p_ij log p_ij, the constant part of KL */
   double sum;       /* of all p_ij of all ranks: 1 but for rounding */
 } ssne_affinities;
@@ -79,14 +79,14 @@ typedef struct ssne_tsne_options {
 
 /* One entry of the run's history. */
 typedef struct ssne_tsne_record {
-  int64_t iteration; /* counted from 1 over both phases */
-  double kl; /* KL(P || Q) of the coordinates before this iteration's step, P not exaggerated */
+  int64_t iteration;    /* steps taken, over both phases */
+  double kl;            /* KL(P || Q) of the coordinates after them, P not exaggerated */
   double gradient_norm; /* of KL's gradient with P exaggerated, 2-norm over all rows */
   double exaggeration;
   double seconds; /* since the start of the descent */
 } ssne_tsne_record;
 
-/* The history is kept every so many iterations, and at the last of each phase. */
+/* The history is kept of the start, every so many iterations, and the last of each phase. */
 #define SSNE_HISTORY_EVERY 50
 
 /* Entries the history of these options has at most. */

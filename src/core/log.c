@@ -17,6 +17,7 @@
 typedef struct progress {
   const char *title, *unit;
   int64_t total;
+  int64_t first; /* done when it was first told: a resumed job does not begin at 0; -1: not yet */
   double began, shown;
 } progress;
 
@@ -54,6 +55,8 @@ static void erase_bar(ssne_log *log) {
 static void say(ssne_log *log, const char *mark, const char *format, va_list args) {
   char text[SSNE_ERROR_LENGTH];
   vsnprintf(text, sizeof text, format, args);
+  for (char *c = text; *c; c++) /* of a name that means to drive the terminal */
+    if ((unsigned char)*c < 0x20 || *c == 0x7f) *c = '?';
   erase_bar(log);
   fprintf(stderr, "shardsne: %s%s\n", mark, text);
 }
@@ -96,7 +99,7 @@ static void draw(ssne_log *log, int64_t done, const char *extra) {
   const progress *p = &log->now;
   const double passed = ssne_clock() - p->began;
   const double share = p->total > 0 ? (double)done / (double)p->total : 1;
-  const double rate = passed > 0 ? (double)done / passed : 0;
+  const double rate = passed > 0 ? (double)(done - p->first) / passed : 0;
   char left[32] = "?", bar[BAR_WIDTH + 1];
   if (rate > 0) ssne_clock_text((double)(p->total - done) / rate, left, sizeof left);
   for (int i = 0; i < BAR_WIDTH; i++) bar[i] = i < (int)(share * BAR_WIDTH) ? '=' : ' ';
@@ -115,11 +118,13 @@ static void draw(ssne_log *log, int64_t done, const char *extra) {
 void ssne_log_progress_begin(ssne_log *log, const char *title, const char *unit, int64_t total) {
   if (!log) return;
   const double now = ssne_clock();
-  log->now = (progress){.title = title, .unit = unit, .total = total, .began = now, .shown = now};
+  log->now = (progress){
+      .title = title, .unit = unit, .total = total, .first = -1, .began = now, .shown = now};
 }
 
 void ssne_log_progress(ssne_log *log, int64_t done, const char *extra) {
   if (!log || !log->speaks || log->quiet) return;
+  if (log->now.first < 0) log->now.first = done;
   const double now = ssne_clock();
   const double pause = log->terminal ? SECONDS_BETWEEN_FRAMES : SECONDS_BETWEEN_LINES;
   if (now - log->now.shown < pause) return;

@@ -141,6 +141,7 @@ static bool is_choice(const char *choices, const char *text) {
 
 static ssne_code set_text(const ssne_option *o, char **value, const char *text, const char *where,
                           ssne_error *err) {
+  if (!*text) return ssne_fail(err, SSNE_USAGE, "%s: its value %s is empty", where, o->value);
   if (o->kind == SSNE_OPTION_CHOICE && !is_choice(o->choices, text))
     return ssne_fail(err, SSNE_USAGE, "%s: `%s` is none of %s", where, text, o->choices);
   ssne_free(value);
@@ -178,29 +179,56 @@ typedef struct reading {
   const ssne_option_group *groups;
   int count;
   const char *path;
+  FILE *file;
+  int line;
   ssne_error *err;
-  ssne_code code;
+  ssne_code code; /* of the first error; nothing is read after it */
 } reading;
 
-static int read_line(void *user, const char *section, const char *name, const char *value) {
+/* For inih, which would cut long lines, and values at ` ;`, without a word. */
+static char *next_line(char *text, int size, void *user) {
+  reading *r = user;
+  if (r->code != SSNE_OK || !fgets(text, size, r->file)) return NULL;
+  r->line++;
+  const size_t length = strlen(text);
+  const size_t blank = strspn(text, " \t");
+  if (length + 1 == (size_t)size && text[length - 1] != '\n')
+    r->code = ssne_fail(r->err, SSNE_USAGE, "%s:%d: a line of more than %d characters", r->path,
+                        r->line, size - 2);
+  else if (text[blank] != ';' && text[blank] != '#' && strstr(text, " ;"))
+    r->code = ssne_fail(r->err, SSNE_USAGE,
+                        "%s:%d: ` ;` within a line; put comments on lines of their own", r->path,
+                        r->line);
+  return r->code == SSNE_OK ? text : NULL;
+}
+
+static int read_value(void *user, const char *section, const char *name, const char *value) {
   reading *r = user;
   (void)section;
-  char where[512];
-  snprintf(where, sizeof where, "%s: %s", r->path, name);
-  r->code = ssne_options_set(r->groups, r->count, name, value, where, r->err);
+  char where[SSNE_ERROR_LENGTH / 2];
+  if (r->code != SSNE_OK) return 0;
+  snprintf(where, sizeof where, "%s:%d: %s", r->path, r->line, name);
+  if (strcmp(name, "config") == 0)
+    r->code = ssne_fail(r->err, SSNE_USAGE, "%s: a configuration file cannot name another", where);
+  else
+    r->code = ssne_options_set(r->groups, r->count, name, value, where, r->err);
   return r->code == SSNE_OK;
 }
 
 ssne_code ssne_options_read(const ssne_option_group *groups, int count, const char *path,
                             ssne_error *err) {
   reading r = {.groups = groups, .count = count, .path = path, .err = err};
-  const int result = ini_parse(path, read_line, &r);
-  if (r.code != SSNE_OK) return r.code;
-  if (result > 0)
-    return ssne_fail(err, SSNE_USAGE, "%s:%d: not a line of the form `name = value`", path, result);
-  if (result < 0)
+  r.file = fopen(path, "r");
+  if (!r.file)
     return ssne_fail(err, SSNE_USAGE, "%s: the configuration cannot be read: %s", path,
                      strerror(errno));
+  const int result = ini_parse_stream(next_line, &r, read_value, &r);
+  const int failed = ferror(r.file);
+  fclose(r.file);
+  if (r.code != SSNE_OK) return r.code;
+  if (failed) return ssne_fail(err, SSNE_FAILED, "%s: reading the configuration failed", path);
+  if (result != 0)
+    return ssne_fail(err, SSNE_USAGE, "%s:%d: not a line of the form `name = value`", path, result);
   return SSNE_OK;
 }
 
@@ -335,19 +363,18 @@ ssne_code ssne_options_to_json(const ssne_option_group *groups, int count, bool 
 }
 
 static ssne_code compare_one(const ssne_option *o, const void *value, const json_t *made,
-                             const char *path, ssne_error *err) {
+                             const char *path, const char *advice, ssne_error *err) {
   const char *before = json_string_value(json_object_get(made, o->name));
   char text[LONGEST_VALUE];
   value_text(o, value, text);
   if (!before || strcmp(before, text) == 0) return SSNE_OK;
   return ssne_fail(err, SSNE_USAGE,
-                   "%s was made with --%s `%s`, this command says `%s`: repeat the option, choose "
-                   "another --out, or start over with --fresh",
-                   path, o->name, before, text);
+                   "%s was made with --%s `%s`, this command says `%s`: repeat the option, or %s",
+                   path, o->name, before, text, advice);
 }
 
 ssne_code ssne_options_compare(const ssne_option_group *groups, int count, const char *json,
-                               const char *path, ssne_error *err) {
+                               const char *path, const char *advice, ssne_error *err) {
   json_t *made = json_loads(json, 0, NULL);
   if (!json_is_object(made)) {
     json_decref(made);
@@ -357,7 +384,7 @@ ssne_code ssne_options_compare(const ssne_option_group *groups, int count, const
   for (int g = 0; g < count && code == SSNE_OK; g++)
     for (int i = 0; i < groups[g].count && code == SSNE_OK; i++) {
       const ssne_option *o = &groups[g].table[i];
-      if (o->recorded) code = compare_one(o, place_of(&groups[g], o), made, path, err);
+      if (o->recorded) code = compare_one(o, place_of(&groups[g], o), made, path, advice, err);
     }
   json_decref(made);
   return code;

@@ -29,7 +29,7 @@ void ssne_buffer_free(ssne_buffer *buffer) {
 
 ssne_code ssne_image_reserve(ssne_image *image, int64_t width, int64_t height, ssne_error *err) {
   if (width > PIXELS_MAX || height > PIXELS_MAX / width)
-    return ssne_fail(err, SSNE_FAILED,
+    return ssne_fail(err, SSNE_USAGE,
                      "%" PRId64 " x %" PRId64 " pixels, more than 2^28; make the image smaller",
                      width, height);
   ssne_buffer pixels = {image->rgb, image->capacity};
@@ -61,11 +61,11 @@ static ssne_code refuse(const uint8_t *bytes, size_t size, ssne_error *err) {
                {"II*\0", 4, "TIFF"}, {"MM\0*", 4, "TIFF"}, {"P1", 2, "PBM"},
                {"P2", 2, "PGM"},     {"P3", 2, "PPM"},     {"P4", 2, "PBM"},
                {"P5", 2, "PGM"},     {"P6", 2, "PPM"},     {"<", 1, "web page or XML"}};
-  if (size == 0) return ssne_fail(err, SSNE_FAILED, "empty file; JPEG and PNG are read");
+  if (size == 0) return ssne_fail(err, SSNE_USAGE, "empty file; JPEG and PNG are read");
   for (size_t k = 0; k < sizeof known / sizeof *known; k++)
     if (begins_with(bytes, size, known[k].magic, known[k].length))
-      return ssne_fail(err, SSNE_FAILED, "a %s file; JPEG and PNG are read", known[k].name);
-  return ssne_fail(err, SSNE_FAILED, "neither JPEG nor PNG by its first bytes");
+      return ssne_fail(err, SSNE_USAGE, "a %s file; JPEG and PNG are read", known[k].name);
+  return ssne_fail(err, SSNE_USAGE, "neither JPEG nor PNG by its first bytes");
 }
 
 ssne_code ssne_image_decode(const uint8_t *bytes, size_t size, ssne_image *image, ssne_error *err) {
@@ -77,16 +77,30 @@ ssne_code ssne_image_decode(const uint8_t *bytes, size_t size, ssne_image *image
 
 /* --- reading --------------------------------------------------------------------------------- */
 
+/* What the system lacks at the moment is no fault of the image. */
+static ssne_code code_of(int error) {
+  switch (error) {
+  case EIO:
+  case EMFILE:
+  case ENFILE:
+  case ENOMEM:
+  case ESTALE:
+    return SSNE_FAILED;
+  default:
+    return SSNE_USAGE;
+  }
+}
+
 static ssne_code read_bytes(int file, ssne_buffer *buffer, size_t *size, ssne_error *err) {
   struct stat about;
-  if (fstat(file, &about)) return ssne_fail(err, SSNE_FAILED, "%s", strerror(errno));
-  if (!S_ISREG(about.st_mode)) return ssne_fail(err, SSNE_FAILED, "not a regular file");
+  if (fstat(file, &about)) return ssne_fail(err, code_of(errno), "%s", strerror(errno));
+  if (!S_ISREG(about.st_mode)) return ssne_fail(err, SSNE_USAGE, "not a regular file");
   SSNE_TRY(ssne_buffer_reserve(buffer, about.st_size, "bytes of an image file", err));
   *size = 0;
   while (*size < (size_t)about.st_size) {
     const ssize_t got = read(file, buffer->bytes + *size, (size_t)about.st_size - *size);
     if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return ssne_fail(err, SSNE_FAILED, "%s", strerror(errno));
+    if (got < 0) return ssne_fail(err, code_of(errno), "%s", strerror(errno));
     if (got == 0) break; /* it shrank; the decoder will say whether that matters */
     *size += (size_t)got;
   }
@@ -97,7 +111,7 @@ ssne_code ssne_image_read(const char *path, ssne_buffer *buffer, ssne_image *ima
                           ssne_error *err) {
   /* O_NONBLOCK: a pipe with an image's name must not hold up the job */
   const int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-  if (file < 0) return ssne_fail(err, SSNE_FAILED, "%s", strerror(errno));
+  if (file < 0) return ssne_fail(err, code_of(errno), "%s", strerror(errno));
   size_t size = 0;
   ssne_code code = read_bytes(file, buffer, &size, err);
   close(file);

@@ -63,13 +63,13 @@ static void read_rows(reader *r, ssne_image *image) {
 /* libjpeg's errors come back here. Nothing that is needed after one is a local of this function. */
 static ssne_code decode(reader *r, const uint8_t *bytes, size_t size, ssne_image *image,
                         ssne_error *err) {
-  if (setjmp(r->failed)) return ssne_fail(err, SSNE_FAILED, "JPEG: %s", r->message);
+  if (setjmp(r->failed)) return ssne_fail(err, SSNE_USAGE, "JPEG: %s", r->message);
   jpeg_create_decompress(&r->jpeg);
   jpeg_mem_src(&r->jpeg, bytes, size);
   jpeg_read_header(&r->jpeg, TRUE);
   const int channels = r->jpeg.num_components;
   if (channels != 1 && channels != 3 && channels != 4)
-    return ssne_fail(err, SSNE_FAILED, "JPEG of %d channels; those of 1, 3 and 4 are read",
+    return ssne_fail(err, SSNE_USAGE, "JPEG of %d channels; those of 1, 3 and 4 are read",
                      channels);
   SSNE_TRY(ssne_image_reserve(image, r->jpeg.image_width, r->jpeg.image_height, err));
   r->jpeg.out_color_space = channels == 4 ? JCS_CMYK : JCS_RGB;

@@ -54,7 +54,7 @@ static int set_transforms(reader *r) {
 
 /* libpng's errors come back here. Nothing that is needed after one is a local of this function. */
 static ssne_code decode(reader *r, ssne_image *image, ssne_error *err) {
-  if (setjmp(r->failed)) return ssne_fail(err, SSNE_FAILED, "PNG: %s", r->message);
+  if (setjmp(r->failed)) return ssne_fail(err, SSNE_USAGE, "PNG: %s", r->message);
   png_set_read_fn(r->png, r, on_read);
   /* gamma, profiles and texts change no pixel here: do not even unpack them */
   png_set_keep_unknown_chunks(r->png, PNG_HANDLE_CHUNK_NEVER, NULL, -1);
@@ -64,8 +64,7 @@ static ssne_code decode(reader *r, ssne_image *image, ssne_error *err) {
   const int passes = set_transforms(r);
   const size_t stride = png_get_rowbytes(r->png, r->info);
   if (stride != (size_t)image->width * 3)
-    return ssne_fail(err, SSNE_FAILED, "PNG: rows of %zu bytes for %d pixels", stride,
-                     image->width);
+    return ssne_fail(err, SSNE_USAGE, "PNG: rows of %zu bytes for %d pixels", stride, image->width);
   for (int pass = 0; pass < passes; pass++)
     for (int y = 0; y < image->height; y++)
       png_read_row(r->png, image->rgb + (size_t)y * stride, NULL);

@@ -88,7 +88,7 @@ ssne_code ssne_transform_apply(const ssne_transform *t, const ssne_image *image,
   span columns, rows;
   make_spans(t, image->width, image->height, &columns, &rows);
   if (columns.output != out_width || rows.output != out_height)
-    return ssne_fail(err, SSNE_FAILED,
+    return ssne_fail(err, SSNE_USAGE,
                      "%d x %d pixels become %d x %d, not %d x %d; resize and crop to one size",
                      image->width, image->height, clipped(columns.output), clipped(rows.output),
                      out_width, out_height);

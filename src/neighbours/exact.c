@@ -17,6 +17,7 @@
 
 #include <cblas.h>
 #include <float.h>
+#include <limits.h>
 #include <math.h>
 #include <omp.h>
 #include <string.h>
@@ -38,6 +39,7 @@ typedef struct search {
   int64_t k;
   int threads;
   float share;    /* by which norms are lowered */
+  float least;    /* added to bounds: what products of numbers near underflow may lose */
   uint64_t *heap; /* [own_rows, k] */
   shard held[2];  /* the shard being searched, and the one arriving */
   shard own;      /* as held, but `data` belongs to `rows` */
@@ -65,7 +67,7 @@ static void select_row(search *s, const shard *from, int64_t query, int64_t c0,
   const float *q = s->rows->data + query * stride;
   uint64_t *heap = s->heap + query * s->k;
   const int64_t self = s->rows->partition.first_row + query;
-  const float bound = ssne_heap_worst(heap) - s->own.norm[query];
+  const float bound = ssne_heap_worst(heap) - s->own.norm[query] + s->least;
   const int64_t found = ssne_filter(product, from->norm + c0, CANDIDATES, bound, hits);
   for (int64_t h = 0; h < found; h++) {
     const int64_t c = c0 + hits[h];
@@ -204,6 +206,9 @@ ssne_code ssne_neighbours_exact(const ssne_rows *rows, int64_t k, int threads, M
    * the sum; the rest covers the rounding of norms, of the comparison and of the direct distance.
    */
   s.share = (float)(rows->stride + 32) * FLT_EPSILON;
+  s.least = (float)(4 * rows->stride) * FLT_MIN;
+  if (rows->partition.rows / rows->partition.ranks > INT_MAX / 2)
+    return ssne_fail(err, SSNE_USAGE, "more than 2^30 rows a rank: use more ranks");
   ssne_log_progress_begin(log, "neighbours", "rows",
                           rows->partition.own_rows * rows->partition.ranks);
   ssne_code code = ssne_agree(comm, prepare(&s, err), err);

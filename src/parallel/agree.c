@@ -14,15 +14,15 @@ static void sign(ssne_error *err, int rank) {
 }
 
 ssne_code ssne_agree(MPI_Comm comm, ssne_code code, ssne_error *err) {
-  int rank = 0, ranks = 1;
+  int rank = 0;
   MPI_Comm_rank(comm, &rank);
-  MPI_Comm_size(comm, &ranks);
-  const int candidate = code == SSNE_OK ? INT_MAX : rank;
-  int loser = INT_MAX;
-  if (MPI_Allreduce(&candidate, &loser, 1, MPI_INT, MPI_MIN, comm) != MPI_SUCCESS)
+  const int mine[2] = {code == SSNE_OK ? INT_MAX : rank, code != SSNE_OK};
+  int least[2] = {INT_MAX, 0}; /* the lowest rank that failed; whether all did */
+  if (MPI_Allreduce(mine, least, 2, MPI_INT, MPI_MIN, comm) != MPI_SUCCESS)
     return ssne_fail(err, SSNE_FAILED, "MPI_Allreduce failed while ranks compared their results");
+  const int loser = least[0];
   if (loser == INT_MAX) return SSNE_OK;
-  if (rank == loser && ranks > 1) sign(err, rank);
+  if (rank == loser && !least[1]) sign(err, rank);
   if (MPI_Bcast(err, (int)sizeof *err, MPI_BYTE, loser, comm) != MPI_SUCCESS)
     return ssne_fail(err, SSNE_FAILED, "MPI_Bcast failed while rank %d reported a failure", loser);
   return err->code;

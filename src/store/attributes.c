@@ -48,7 +48,7 @@ herr_t ssne_attribute_write(hid_t object, const char *name, const char *value) {
   const hid_t type = attribute_type(width);
   if (type < 0) return -1;
   if (ssne_alloc(&padded, (int64_t)width, 1, "characters", &unused) == SSNE_OK) {
-    memcpy(padded, value, strlen(value));
+    memcpy(padded, value, strlen(value) + 1);
     attribute = open_attribute(object, name, type);
   }
   if (attribute >= 0) result = H5Awrite(attribute, type, padded);

@@ -112,7 +112,7 @@ ssne_code ssne_matrix_open(const char *file, const char *dataset, MPI_Comm comm,
 
 static herr_t read_rows(const ssne_matrix *m, int64_t first, int64_t rows, float *out) {
   hsize_t start[H5S_MAX_RANK] = {0}, count[H5S_MAX_RANK];
-  const hsize_t elements = (hsize_t)(rows * m->columns);
+  const hsize_t elements = (hsize_t)rows * (hsize_t)m->columns;
   herr_t result = -1;
   memcpy(count, m->size, sizeof count);
   start[0] = (hsize_t)first;

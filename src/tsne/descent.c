@@ -125,7 +125,7 @@ static void step_rows(descent *d, double rate, const ssne_tsne_options *o) {
     for (int64_t axis = 0; axis < 2; axis++)
       step[axis] = next_velocity(d->velocity[2 * r + axis], d->force[2 * r + axis], (float)rate,
                                  (float)o->momentum, &d->gain[2 * r + axis]);
-    const float length = sqrtf(step[0] * step[0] + step[1] * step[1]);
+    const float length = hypotf(step[0], step[1]);
     const float shorten = length > (float)o->step_limit ? (float)o->step_limit / length : 1;
     for (int64_t axis = 0; axis < 2; axis++) {
       d->velocity[2 * r + axis] = step[axis] * shorten;
@@ -160,8 +160,7 @@ static ssne_code measure_and_centre(descent *d, double *norm, ssne_error *err) {
 }
 
 int64_t ssne_tsne_history_length(const ssne_tsne_options *options) {
-  return options->early_iterations / SSNE_HISTORY_EVERY + options->iterations / SSNE_HISTORY_EVERY +
-         4;
+  return (options->early_iterations + options->iterations) / SSNE_HISTORY_EVERY + 3;
 }
 
 static void tell(ssne_log *log, const ssne_tsne_record *record) {
@@ -171,49 +170,51 @@ static void tell(ssne_log *log, const ssne_tsne_record *record) {
                  record->seconds);
 }
 
-/* One iteration; `record` is filled unless NULL. */
-static ssne_code iterate(descent *d, const ssne_tsne_options *o, int64_t iteration,
-                         ssne_tsne_record *record, ssne_error *err) {
-  const int early = iteration <= o->early_iterations;
-  const double exaggeration = early ? o->exaggeration : o->late_exaggeration;
-  const double automatic = (double)d->affinities->partition.rows / exaggeration;
-  const double rate = isnan(o->learning_rate) ? automatic : o->learning_rate;
-  double kl = 0, norm = 0;
-  SSNE_TRY(evaluate(d, exaggeration, record != NULL, &kl, err));
-  step_rows(d, rate, o);
-  if (!record) return SSNE_OK;
+/* What the forces just evaluated say of the coordinates after `steps` steps. */
+static ssne_code take_record(descent *d, int64_t steps, double exaggeration, double kl,
+                             double seconds, ssne_tsne_record *record, ssne_error *err) {
+  double norm = 0;
   SSNE_TRY(measure_and_centre(d, &norm, err));
-  *record = (ssne_tsne_record){
-      .iteration = iteration, .kl = kl, .gradient_norm = norm, .exaggeration = exaggeration};
-  if (!isfinite(kl) || !isfinite(norm))
-    return ssne_fail(err, SSNE_FAILED,
-                     "the embedding stopped being finite before iteration %" PRId64
-                     ": lower --learning-rate",
-                     iteration);
-  return SSNE_OK;
+  *record = (ssne_tsne_record){.iteration = steps,
+                               .kl = kl,
+                               .gradient_norm = norm,
+                               .exaggeration = exaggeration,
+                               .seconds = seconds};
+  if (isfinite(kl) && isfinite(norm)) return SSNE_OK;
+  return ssne_fail(err, SSNE_FAILED,
+                   "the embedding stopped being finite before iteration %" PRId64
+                   ": lower --learning-rate",
+                   steps);
 }
 
+/* Evaluates at 0, 1, ... total steps, and steps after each but the last, so that the last record is
+ * of the result. */
 static ssne_code run(descent *d, const ssne_tsne_options *o, ssne_log *log,
                      ssne_tsne_record *history, int64_t *count, ssne_error *err) {
   const int64_t total = o->early_iterations + o->iterations;
-  const double start = ssne_clock();
+  const double rows = (double)d->affinities->partition.rows, start = ssne_clock();
   char extra[64] = "";
-  for (int64_t i = 1; i <= total; i++) {
-    const int last = i == o->early_iterations || i == total;
-    const int record = i % SSNE_HISTORY_EVERY == 0 || i == 1 || last;
-    SSNE_TRY(iterate(d, o, i, record ? &history[*count] : NULL, err));
+  double kl = 0;
+  for (int64_t steps = 0; steps <= total; steps++) {
+    const double e = steps < o->early_iterations ? o->exaggeration : o->late_exaggeration;
+    const int record =
+        steps % SSNE_HISTORY_EVERY == 0 || steps == o->early_iterations || steps == total;
+    SSNE_TRY(evaluate(d, e, record, &kl, err));
     if (record) {
-      history[*count].seconds = ssne_clock() - start;
+      SSNE_TRY(take_record(d, steps, e, kl, ssne_clock() - start, &history[*count], err));
       tell(log, &history[*count]);
-      snprintf(extra, sizeof extra, "KL %.4f", history[*count].kl);
+      snprintf(extra, sizeof extra, "KL %.4f", kl);
       ++*count;
     }
-    ssne_log_progress(log, i, extra);
+    if (steps < total) step_rows(d, isnan(o->learning_rate) ? rows / e : o->learning_rate, o);
+    ssne_log_progress(log, steps, extra);
   }
   return SSNE_OK;
 }
 
-static void account(const descent *d, int64_t iterations, ssne_stages *stages) {
+/* Iterations are the same on every rank, so that rank 0 alone counts them. */
+static void account(const descent *d, int64_t total, ssne_stages *stages) {
+  const int64_t iterations = d->affinities->partition.rank == 0 ? total : 0;
   ssne_stages_add(stages, "share coordinates", iterations, d->seconds_sharing);
   ssne_stages_add(stages, "attraction", iterations, d->seconds_attracting);
   ssne_stages_add(stages, "repulsion", iterations, d->seconds_repelling);

@@ -184,11 +184,14 @@ static ssne_code merge(const build *b, ssne_affinities *out, ssne_error *err) {
 static ssne_code sum_up(ssne_affinities *a, MPI_Comm comm, ssne_error *err) {
   enum { ENTROPY, SUM, SUMS };
   ssne_exact sums[SUMS] = {{{0}, 0}};
-  for (int64_t e = 0; e < a->start[a->partition.own_rows]; e++) {
-    const double p = (double)a->value[e];
-    if (!(p > 0)) continue;
-    ssne_exact_add(&sums[ENTROPY], p * log(p));
-    ssne_exact_add(&sums[SUM], p);
+  for (int64_t r = 0; r < a->partition.own_rows; r++) {
+    for (int64_t e = a->start[r]; e < a->start[r + 1]; e++) {
+      const double p = (double)a->value[e];
+      if (!(p > 0)) continue; /* it underflowed */
+      ssne_exact_add(&sums[ENTROPY], p * log(p));
+      ssne_exact_add(&sums[SUM], p);
+    }
+    for (int i = 0; i < SUMS; i++) ssne_exact_normalise(&sums[i]); /* entries may pass 2^31 */
   }
   SSNE_TRY(ssne_exact_reduce(sums, SUMS, comm, err));
   a->entropy = ssne_exact_value(&sums[ENTROPY]);

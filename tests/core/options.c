@@ -66,6 +66,7 @@ static void test_command_line(void) {
              {{"x", "--triple", "1,2,3,4"}, "three numbers"},
              {{"x", "-c", "3"}, "two dashes"},
              {{"x", "one", "two"}, "do not know what to do with `two`"},
+             {{"x", "--name", ""}, "its value S is empty"},
              {{"x", "one", "--name"}, "its value S is missing"}};
   for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
     err.text[0] = 0;
@@ -96,6 +97,16 @@ static void test_file(void) {
   CHECK(s.count == 3 && s.loud && strncmp(s.name, "x y", 3) == 0);
   CHECK(read_text(&s, "count = 3\ncoutn = 4\n", &err) == SSNE_USAGE);
   CHECK(strstr(err.text, "options.tmp") && strstr(err.text, "did you mean `count`"));
+  CHECK(read_text(&s, "coutn = 4\ncount = 3\n", &err) == SSNE_USAGE);
+  CHECK(strstr(err.text, "options.tmp:1: coutn") && strstr(err.text, "did you mean `count`"));
+  CHECK(read_text(&s, "count = 3\nname = a ;b\n", &err) == SSNE_USAGE);
+  CHECK(strstr(err.text, "options.tmp:2"));
+  CHECK(read_text(&s, "config = other\n", &err) == SSNE_USAGE);
+  CHECK(strstr(err.text, "cannot name another"));
+  char wide[600] = "name = ";
+  memset(wide + 7, 'x', sizeof wide - 8);
+  CHECK(read_text(&s, wide, &err) == SSNE_USAGE);
+  CHECK(strstr(err.text, "options.tmp:1: a line of more than"));
   CHECK(read_text(&s, "count\n", &err) == SSNE_USAGE);
   CHECK(strstr(err.text, "options.tmp:1"));
   CHECK(read_text(&s, "loud = perhaps\n", &err) == SSNE_USAGE);
@@ -110,22 +121,23 @@ static void test_record(void) {
   char *json = NULL;
   CHECK_OK(ssne_options_set(&group, 1, "name", "quote \" and \xc3\xa9", "test", &err), &err);
   CHECK_OK(ssne_options_to_json(&group, 1, true, &json, &err), &err);
-  CHECK_OK(ssne_options_compare(&group, 1, json, "FILE", &err), &err);
+  CHECK_OK(ssne_options_compare(&group, 1, json, "FILE", "start anew", &err), &err);
   s.loud = true; /* not recorded: does not matter */
-  CHECK_OK(ssne_options_compare(&group, 1, json, "FILE", &err), &err);
+  CHECK_OK(ssne_options_compare(&group, 1, json, "FILE", "start anew", &err), &err);
   s.count = 6;
-  CHECK(ssne_options_compare(&group, 1, json, "FILE", &err) == SSNE_USAGE);
-  CHECK(strstr(err.text, "FILE") && strstr(err.text, "--count `5`") && strstr(err.text, "`6`"));
+  CHECK(ssne_options_compare(&group, 1, json, "FILE", "start anew", &err) == SSNE_USAGE);
+  CHECK(strstr(err.text, "FILE") && strstr(err.text, "--count `5`") && strstr(err.text, "`6`") &&
+        strstr(err.text, "or start anew"));
   s.count = 5;
   s.rate = 2;
-  CHECK(ssne_options_compare(&group, 1, json, "FILE", &err) == SSNE_USAGE);
+  CHECK(ssne_options_compare(&group, 1, json, "FILE", "start anew", &err) == SSNE_USAGE);
   CHECK(strstr(err.text, "--rate `auto`"));
-  CHECK(ssne_options_compare(&group, 1, "no json", "FILE", &err) == SSNE_FAILED);
+  CHECK(ssne_options_compare(&group, 1, "no json", "FILE", "start anew", &err) == SSNE_FAILED);
   ssne_free(&json);
   s.rate = NAN;
   CHECK_OK(ssne_options_set(&group, 1, "name", "not UTF-8: \xff\xfe", "test", &err), &err);
   CHECK_OK(ssne_options_to_json(&group, 1, true, &json, &err), &err);
-  if (json) CHECK_OK(ssne_options_compare(&group, 1, json, "FILE", &err), &err);
+  if (json) CHECK_OK(ssne_options_compare(&group, 1, json, "FILE", "start anew", &err), &err);
   ssne_free(&json);
   ssne_options_free(&group, 1);
 }

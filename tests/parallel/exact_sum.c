@@ -29,8 +29,8 @@ static __int128 reference(void) {
 }
 
 static __int128 as_integer(const ssne_exact *s) {
-  return ((__int128)s->digit[3] << 96) + ((__int128)s->digit[2] << 64) +
-         ((__int128)s->digit[1] << 32) + s->digit[0];
+  const __int128 base = (__int128)1 << 32;
+  return ((s->digit[3] * base + s->digit[2]) * base + s->digit[1]) * base + s->digit[0];
 }
 
 static void test_over_ranks(int rank, int ranks) {
