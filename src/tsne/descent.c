@@ -134,9 +134,8 @@ static void step_rows(descent *d, double rate, const ssne_tsne_options *o) {
   }
 }
 
-/* The gradient's norm, and the mean of the coordinates taken off them: nothing in the objective
- * holds the map in place, and single precision wants it near the origin. */
-static ssne_code measure_and_centre(descent *d, double *norm, ssne_error *err) {
+/* The gradient's norm, and the coordinates' mean. */
+static ssne_code measure(const descent *d, double *norm, float mean[2], ssne_error *err) {
   enum { SQUARES, X, Y, SUMS };
   const ssne_partition *p = &d->affinities->partition;
   ssne_exact sums[SUMS] = {{{0}, 0}};
@@ -149,14 +148,20 @@ static ssne_code measure_and_centre(descent *d, double *norm, ssne_error *err) {
   }
   SSNE_TRY(ssne_exact_reduce(sums, SUMS, d->comm, err));
   *norm = sqrt(ssne_exact_value(&sums[SQUARES]));
-  const float x = (float)(ssne_exact_value(&sums[X]) / (double)p->rows);
-  const float y = (float)(ssne_exact_value(&sums[Y]) / (double)p->rows);
+  mean[0] = (float)(ssne_exact_value(&sums[X]) / (double)p->rows);
+  mean[1] = (float)(ssne_exact_value(&sums[Y]) / (double)p->rows);
+  return SSNE_OK;
+}
+
+/* Nothing in the objective holds the map in place, and single precision wants it near the origin.
+ */
+static void centre(descent *d, const float mean[2]) {
+  const ssne_partition *p = &d->affinities->partition;
   for (int64_t r = 0; r < p->own_rows; r++) {
     const int64_t place = ssne_plane_place(p->first_row + r);
-    d->plane.xy[place] -= x;
-    d->plane.xy[place + SSNE_ROWS_BLOCK] -= y;
+    d->plane.xy[place] -= mean[0];
+    d->plane.xy[place + SSNE_ROWS_BLOCK] -= mean[1];
   }
-  return SSNE_OK;
 }
 
 int64_t ssne_tsne_history_length(const ssne_tsne_options *options) {
@@ -170,11 +175,14 @@ static void tell(ssne_log *log, const ssne_tsne_record *record) {
                  record->seconds);
 }
 
-/* What the forces just evaluated say of the coordinates after `steps` steps. */
+/* What the forces just evaluated say of the coordinates after `steps` steps; these are then
+ * centred, but for a start, which stays as it was given. */
 static ssne_code take_record(descent *d, int64_t steps, double exaggeration, double kl,
                              double seconds, ssne_tsne_record *record, ssne_error *err) {
   double norm = 0;
-  SSNE_TRY(measure_and_centre(d, &norm, err));
+  float mean[2];
+  SSNE_TRY(measure(d, &norm, mean, err));
+  if (steps > 0) centre(d, mean);
   *record = (ssne_tsne_record){.iteration = steps,
                                .kl = kl,
                                .gradient_norm = norm,
