@@ -29,10 +29,11 @@ static const ssne_schema schema[SSNE_SET_COUNT] = {
     [SSNE_SET_NORMALIZED] = {"/embedding/normalized",
                              "The same, each axis stretched to 0 ... 1; NaN for bad rows", NULL,
                              SSNE_ELEMENT_FLOAT32, 2, true},
-    [SSNE_SET_HISTORY] = {"/history",
-                          "The course of the optimisation: iteration (from 1), KL divergence, norm "
-                          "of the gradient, exaggeration, and seconds since its start",
-                          "seconds: s", SSNE_ELEMENT_HISTORY, 1, false},
+    [SSNE_SET_HISTORY] =
+        {"/history",
+         "The course of the optimisation: iteration (steps taken), KL divergence, norm "
+         "of the gradient, exaggeration, and seconds since its start",
+         "seconds: s", SSNE_ELEMENT_HISTORY, 1, false},
 };
 
 const ssne_schema *ssne_schema_of(ssne_set set) {
