@@ -203,8 +203,7 @@ ssne_code ssne_neighbours_exact(const ssne_rows *rows, int64_t k, int threads, M
                                 ssne_log *log, uint32_t *index, float *distance, ssne_error *err) {
   search s = {.rows = rows, .comm = comm, .k = k, .threads = threads, .log = log};
   /* |fl(q.c) - q.c| <= D eps |q||c| (1 + ...) <= D eps (|q|^2 + |c|^2) / 2, whatever the order of
-   * the sum; the rest covers the rounding of norms, of the comparison and of the direct distance.
-   */
+   * the sum; the rest covers the rounding of norms, comparison and direct distance. */
   s.share = (float)(rows->stride + 32) * FLT_EPSILON;
   s.least = (float)(4 * rows->stride) * FLT_MIN;
   if (rows->partition.rows / rows->partition.ranks > INT_MAX / 2)

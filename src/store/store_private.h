@@ -14,7 +14,8 @@
 /* An HDF5 handle that is none. */
 #define SSNE_NO_ID ((hid_t)-1)
 
-/* --- schema.c: what the datasets are --------------------------------------------------------- */
+/* --- schema.c: what the datasets are -----------------------------------------------------------
+ */
 
 typedef enum ssne_element {
   SSNE_ELEMENT_FLOAT32,
@@ -41,7 +42,8 @@ const ssne_schema *ssne_schema_of(ssne_set set);
  * of a text. */
 hid_t ssne_schema_type(const ssne_schema *schema, int64_t width, bool in_file);
 
-/* --- hdf5.c: what run files and other HDF5 files have in common ------------------------------ */
+/* --- hdf5.c: what run files and other HDF5 files have in common --------------------------------
+ */
 
 /* SSNE_FAILED: "PATH: <format> failed: <HDF5's innermost reason>". To be called right after the
  * HDF5 call that failed. Says how little space is left where that may be why. */

@@ -153,8 +153,7 @@ static ssne_code measure(const descent *d, double *norm, float mean[2], ssne_err
   return SSNE_OK;
 }
 
-/* Nothing in the objective holds the map in place, and single precision wants it near the origin.
- */
+/* Nothing in the objective holds the map in place; single precision wants it near the origin. */
 static void centre(descent *d, const float mean[2]) {
   const ssne_partition *p = &d->affinities->partition;
   for (int64_t r = 0; r < p->own_rows; r++) {
