@@ -45,8 +45,7 @@ static double lap(embedding *e, const char *stage, int64_t count, double since) 
   return now;
 }
 
-/* --- the run file ------------------------------------------------------------------------------
- */
+/* --- the run file ------------------------------------------------------------------------ */
 
 /* Collective: whether the file has this very embedding already. Results of other options are an
  * error; where there are none yet, other options do no harm. */
@@ -118,8 +117,7 @@ static ssne_code open_source(embedding *e, ssne_error *err) {
   return ssne_agree(e->j->comm, selection_read(e->store, e->from.rows, &e->chosen, err), err);
 }
 
-/* --- labels of `embed --features` --------------------------------------------------------------
- */
+/* --- labels of `embed --features` -------------------------------------------------------- */
 
 static ssne_code copy_labels(embedding *e, ssne_error *err) {
   const ssne_partition *p = &e->partition;
@@ -151,8 +149,7 @@ static ssne_code keep_labels(embedding *e, ssne_error *err) {
   return ssne_agree(e->j->comm, copy_labels(e, err), err);
 }
 
-/* --- rows --------------------------------------------------------------------------------------
- */
+/* --- rows -------------------------------------------------------------------------------- */
 
 /* The largest perplexity that so many rows allow. */
 static double largest_perplexity(int64_t rows) {
@@ -242,8 +239,7 @@ static ssne_code load_rows(embedding *e, ssne_error *err) {
   return code;
 }
 
-/* --- neighbours --------------------------------------------------------------------------------
- */
+/* --- neighbours -------------------------------------------------------------------------- */
 
 /* Rows of the file are numbered with the bad ones, rows of the embedding without. */
 static void renumber(embedding *e, int64_t (*translate)(const selection *, int64_t)) {
@@ -337,8 +333,7 @@ static ssne_code build_affinities(embedding *e, ssne_error *err) {
   return SSNE_OK;
 }
 
-/* --- start and descent -------------------------------------------------------------------------
- */
+/* --- start and descent ------------------------------------------------------------------- */
 
 static bool starts_from_file(const embedding *e) {
   const char *init = e->j->options.embed.init;
@@ -400,8 +395,7 @@ static ssne_code descend(embedding *e, ssne_error *err) {
                            e->history, &e->history_count, err);
 }
 
-/* --- writing -----------------------------------------------------------------------------------
- */
+/* --- writing ----------------------------------------------------------------------------- */
 
 /* Rank 0, not collective: all coordinates together, normalised. `all` [chosen rows, 2]. */
 static ssne_code write_normalized(embedding *e, float *all, ssne_error *err) {
@@ -463,8 +457,7 @@ static ssne_code write_embedding(embedding *e, ssne_error *err) {
   return SSNE_OK;
 }
 
-/* --- all of it ---------------------------------------------------------------------------------
- */
+/* --- all of it --------------------------------------------------------------------------- */
 
 static ssne_code compute(embedding *e, ssne_error *err) {
   job *j = e->j;

@@ -39,8 +39,7 @@ typedef struct extraction {
   int64_t first_bad_row;
 } extraction;
 
-/* --- what is there already ---------------------------------------------------------------------
- */
+/* --- what is there already --------------------------------------------------------------- */
 
 typedef enum found { NOTHING, PARTIAL, WHOLE } found;
 
@@ -146,8 +145,7 @@ static ssne_code accept_partial(extraction *x, bool *usable, ssne_error *err) {
   return ssne_agree(x->j->comm, compare_device(x, err), err);
 }
 
-/* --- a new run file ----------------------------------------------------------------------------
- */
+/* --- a new run file ---------------------------------------------------------------------- */
 
 static ssne_code define_sets(extraction *x, ssne_error *err) {
   const shard_facts *f = &x->images.facts;
@@ -208,8 +206,7 @@ static ssne_code create_file(extraction *x, ssne_error *err) {
   return ssne_store_flush(x->store, err);
 }
 
-/* --- images and network ------------------------------------------------------------------------
- */
+/* --- images and network ------------------------------------------------------------------ */
 
 /* Reads the first of this rank's images that can be read. */
 static ssne_code read_first(const extraction *x, char *path, size_t room, ssne_buffer *file,
@@ -288,8 +285,7 @@ static ssne_code load_model(extraction *x, ssne_error *err) {
   return ssne_model_load(&options, &x->model, err);
 }
 
-/* --- the work ----------------------------------------------------------------------------------
- */
+/* --- the work ---------------------------------------------------------------------------- */
 
 /* Not collective: which own blocks are done already. One with a bad image is tried again: the image
  * may have been mended. */

@@ -37,8 +37,7 @@ typedef struct worker {
   pipeline_times times;
 } worker;
 
-/* --- one block ---------------------------------------------------------------------------------
- */
+/* --- one block --------------------------------------------------------------------------- */
 
 static ssne_code prepare_image(worker *w, int64_t own_row, float *out, ssne_error *err) {
   const pipeline_plan *plan = &w->p->plan;
@@ -91,8 +90,7 @@ static ssne_code compute_block(worker *w, pipeline_block *block, ssne_error *err
   return SSNE_OK;
 }
 
-/* --- workers -----------------------------------------------------------------------------------
- */
+/* --- workers ----------------------------------------------------------------------------- */
 
 /* Waits for an empty block and gives it the next number; NULL: there is no more to do. */
 static pipeline_block *begin_block(pipeline *p) {
@@ -163,8 +161,7 @@ static void *work(void *argument) {
   return NULL;
 }
 
-/* --- the main thread's side --------------------------------------------------------------------
- */
+/* --- the main thread's side -------------------------------------------------------------- */
 
 static ssne_code allocate(pipeline *p, ssne_error *err) {
   const int64_t count = 2 * (int64_t)p->plan.threads;

@@ -8,8 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* --- samples: which images there are -----------------------------------------------------------
- */
+/* --- samples: which images there are ----------------------------------------------------- */
 
 /* Samples in row order. Strings lie one after the other, each with its closing zero. */
 typedef struct ssne_samples {
@@ -39,8 +38,7 @@ ssne_code ssne_samples_scan(const char *path, ssne_samples *out, ssne_error *err
 
 void ssne_samples_free(ssne_samples *samples);
 
-/* --- images: decoding --------------------------------------------------------------------------
- */
+/* --- images: decoding -------------------------------------------------------------------- */
 
 typedef struct ssne_image {
   int width, height;
@@ -69,8 +67,7 @@ ssne_code ssne_image_read(const char *path, ssne_buffer *buffer, ssne_image *ima
 
 void ssne_image_free(ssne_image *image);
 
-/* --- transforms: from an image to a network's input --------------------------------------------
- */
+/* --- transforms: from an image to a network's input -------------------------------------- */
 
 typedef struct ssne_transform {
   int resize; /* length of the shorter side after resizing; 0: keep the size */
@@ -100,8 +97,7 @@ ssne_code ssne_transform_apply(const ssne_transform *t, const ssne_image *image,
 
 void ssne_transform_work_free(ssne_transform_work *work);
 
-/* --- arrays ------------------------------------------------------------------------------------
- */
+/* --- arrays ------------------------------------------------------------------------------ */
 
 typedef enum ssne_element {
   SSNE_FLOAT32,

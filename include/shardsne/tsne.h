@@ -14,8 +14,7 @@
 #include <mpi.h>
 #include <stdint.h>
 
-/* --- affinities --------------------------------------------------------------------------------
- */
+/* --- affinities -------------------------------------------------------------------------- */
 
 /* P, symmetric, the rows of this rank, compressed. */
 typedef struct ssne_affinities {
@@ -41,8 +40,7 @@ ssne_code ssne_affinities_build(const uint32_t *index, const float *distance,
 
 void ssne_affinities_free(ssne_affinities *affinities);
 
-/* --- start -------------------------------------------------------------------------------------
- */
+/* --- start ------------------------------------------------------------------------------- */
 
 /* The standard deviation of a start's first coordinate (Kobak & Berens 2019). */
 #define SSNE_START_DEVIATION 1e-4
@@ -63,8 +61,7 @@ void ssne_start_random(const ssne_partition *partition, uint64_t seed, float *xy
 ssne_code ssne_principal_directions(const ssne_rows *rows, int threads, MPI_Comm comm,
                                     double *directions, ssne_error *err);
 
-/* --- descent -----------------------------------------------------------------------------------
- */
+/* --- descent ----------------------------------------------------------------------------- */
 
 typedef struct ssne_tsne_options {
   int64_t early_iterations; /* with `exaggeration` */

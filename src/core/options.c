@@ -17,8 +17,7 @@
 #define HELP_COLUMN 29 /* where the text of an option begins */
 #define HELP_WIDTH 80
 
-/* --- finding an option -------------------------------------------------------------------------
- */
+/* --- finding an option ------------------------------------------------------------------- */
 
 typedef struct found {
   const ssne_option *option;
@@ -75,8 +74,7 @@ static ssne_code unknown(const ssne_option_group *groups, int count, const char 
   return ssne_fail(err, SSNE_USAGE, "%s: no option is called `%s`; --help lists them", where, name);
 }
 
-/* --- values from text --------------------------------------------------------------------------
- */
+/* --- values from text -------------------------------------------------------------------- */
 
 static bool parse_real(const char *text, double *value) {
   char *end = NULL;
@@ -172,8 +170,7 @@ ssne_code ssne_options_set(const ssne_option_group *groups, int count, const cha
   return set_found(f, value, where, err);
 }
 
-/* --- the configuration file --------------------------------------------------------------------
- */
+/* --- the configuration file -------------------------------------------------------------- */
 
 typedef struct reading {
   const ssne_option_group *groups;
@@ -232,8 +229,7 @@ ssne_code ssne_options_read(const ssne_option_group *groups, int count, const ch
   return SSNE_OK;
 }
 
-/* --- the command line --------------------------------------------------------------------------
- */
+/* --- the command line -------------------------------------------------------------------- */
 
 /* Takes argv[*i], and argv[*i + 1] where that is its value. */
 static ssne_code parse_option(const ssne_option_group *groups, int count, int argc, char **argv,
@@ -271,8 +267,7 @@ ssne_code ssne_options_parse(const ssne_option_group *groups, int count, int arg
   return SSNE_OK;
 }
 
-/* --- what they are: help, record, comparison ---------------------------------------------------
- */
+/* --- what they are: help, record, comparison --------------------------------------------- */
 
 #define LONGEST_VALUE 16384 /* of a value as text: a path, escaped */
 

@@ -11,8 +11,7 @@
 
 #define PIXELS_MAX ((int64_t)1 << 28)
 
-/* --- memory that is used again -----------------------------------------------------------------
- */
+/* --- memory that is used again ----------------------------------------------------------- */
 
 ssne_code ssne_buffer_reserve(ssne_buffer *buffer, int64_t size, const char *what,
                               ssne_error *err) {
@@ -47,8 +46,7 @@ void ssne_image_free(ssne_image *image) {
   *image = (ssne_image){0};
 }
 
-/* --- decoding ----------------------------------------------------------------------------------
- */
+/* --- decoding ---------------------------------------------------------------------------- */
 
 static bool begins_with(const uint8_t *bytes, size_t size, const char *magic, size_t length) {
   return size >= length && memcmp(bytes, magic, length) == 0;
@@ -77,8 +75,7 @@ ssne_code ssne_image_decode(const uint8_t *bytes, size_t size, ssne_image *image
   return refuse(bytes, size, err);
 }
 
-/* --- reading -----------------------------------------------------------------------------------
- */
+/* --- reading ----------------------------------------------------------------------------- */
 
 /* What the system lacks at the moment is no fault of the image. */
 static ssne_code code_of(int error) {

@@ -13,8 +13,7 @@ typedef struct reader {
   jmp_buf failed;
 } reader;
 
-/* --- libjpeg's errors --------------------------------------------------------------------------
- */
+/* --- libjpeg's errors -------------------------------------------------------------------- */
 
 static void on_error(j_common_ptr jpeg) {
   reader *r = jpeg->client_data;
@@ -30,8 +29,7 @@ static void on_message(j_common_ptr jpeg, int level) {
   longjmp(r->failed, 1);
 }
 
-/* --- pixels ------------------------------------------------------------------------------------
- */
+/* --- pixels ------------------------------------------------------------------------------ */
 
 static int scaled(int a, int b) {
   const int product = a * b + 128;

@@ -23,8 +23,7 @@ static const struct {
                 {"<i8", 8}, {"|u1", 1}, {"<u2", 2}, {"<u4", 4}, {"<u8", 8}};
 #define ELEMENTS ((int)(sizeof elements / sizeof *elements))
 
-/* --- the header: a dictionary as Python writes it ----------------------------------------------
- */
+/* --- the header: a dictionary as Python writes it ---------------------------------------- */
 
 typedef struct header {
   char descr[8]; /* empty where it is too long to be a number's */
@@ -112,8 +111,7 @@ static bool parse(const char *text, header *h) {
   return *at == '\0' && h->has_descr && h->has_order && h->has_shape;
 }
 
-/* --- opening -----------------------------------------------------------------------------------
- */
+/* --- opening ----------------------------------------------------------------------------- */
 
 static ssne_code read_at(int file, void *out, int64_t size, int64_t offset, ssne_error *err) {
   char *place = out;
@@ -211,8 +209,7 @@ ssne_code ssne_npy_open(const char *path, ssne_npy *npy, ssne_error *err) {
   return code ? ssne_fail_in(err, "%s", path) : SSNE_OK;
 }
 
-/* --- reading -----------------------------------------------------------------------------------
- */
+/* --- reading ----------------------------------------------------------------------------- */
 
 /* Straight from each type to the one wanted, so that a value is rounded once. */
 #define CONVERT_CASE(element, from, to)                                                            \
@@ -325,8 +322,7 @@ ssne_code ssne_npy_read_int(const char *path, const ssne_npy *npy, int64_t first
   return code ? ssne_fail_in(err, "%s", path) : SSNE_OK;
 }
 
-/* --- writing -----------------------------------------------------------------------------------
- */
+/* --- writing ----------------------------------------------------------------------------- */
 
 ssne_code ssne_npy_write_header(void *stream, ssne_element element, int64_t rows, int64_t columns,
                                 ssne_error *err) {

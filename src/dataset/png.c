@@ -16,8 +16,7 @@ typedef struct reader {
   jmp_buf failed;
 } reader;
 
-/* --- libpng's callbacks ------------------------------------------------------------------------
- */
+/* --- libpng's callbacks ------------------------------------------------------------------ */
 
 static PNG_NORETURN void on_error(png_structp png, png_const_charp message) {
   reader *r = png_get_error_ptr(png);
@@ -39,8 +38,7 @@ static void on_read(png_structp png, png_bytep out, size_t size) {
   r->left -= size;
 }
 
-/* --- pixels ------------------------------------------------------------------------------------
- */
+/* --- pixels ------------------------------------------------------------------------------ */
 
 /* Asks for 8-bit RGB whatever the file holds; returns the number of passes over the rows. */
 static int set_transforms(reader *r) {

@@ -25,8 +25,7 @@ typedef struct axis {
   int32_t *weight; /* [count, taps] */
 } axis;
 
-/* --- weights -----------------------------------------------------------------------------------
- */
+/* --- weights ----------------------------------------------------------------------------- */
 
 static double triangle(double x) {
   return x > -1 && x < 1 ? 1 - fabs(x) : 0;
@@ -85,8 +84,7 @@ static ssne_code set_axes(const ssne_image *image, const ssne_window *columns,
   return SSNE_OK;
 }
 
-/* --- passes ------------------------------------------------------------------------------------
- */
+/* --- passes ------------------------------------------------------------------------------ */
 
 static uint8_t rounded(int32_t sum) {
   const int32_t value = sum >> WEIGHT_BITS;

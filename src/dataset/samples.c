@@ -12,8 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* --- what a scan gathers -----------------------------------------------------------------------
- */
+/* --- what a scan gathers ----------------------------------------------------------------- */
 
 typedef struct folder {
   int64_t path; /* into `text`; below the folder scanned, whose own is empty */
@@ -108,8 +107,7 @@ static ssne_code add_file(scan *s, int64_t in, const char *name, ssne_error *err
   return SSNE_OK;
 }
 
-/* --- walking -----------------------------------------------------------------------------------
- */
+/* --- walking ----------------------------------------------------------------------------- */
 
 /* A broken link counts as a file, as in Python: it is named when it cannot be read. */
 static bool is_folder(int handle, const struct dirent *entry) {
@@ -164,8 +162,7 @@ static ssne_code visit(scan *s, int64_t at, ssne_error *err) {
   return code;
 }
 
-/* --- order -------------------------------------------------------------------------------------
- */
+/* --- order ------------------------------------------------------------------------------- */
 
 static int by_folder_name(const void *a, const void *b, void *text) {
   const folder *x = a, *y = b;
@@ -210,8 +207,7 @@ static ssne_code walk(scan *s, int64_t *class_count, ssne_error *err) {
   return SSNE_OK;
 }
 
-/* --- the result --------------------------------------------------------------------------------
- */
+/* --- the result -------------------------------------------------------------------------- */
 
 static ssne_code check_classes(const scan *s, int64_t class_count, ssne_error *err) {
   if (class_count == 0 && s->file_count == 0)

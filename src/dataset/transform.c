@@ -3,8 +3,7 @@
 
 #include <limits.h>
 
-/* --- sizes -------------------------------------------------------------------------------------
- */
+/* --- sizes ------------------------------------------------------------------------------- */
 
 /* One direction of the result: `count` pixels of the resized image from `first` on, `pad` pixels
  * from the border of the output. */
@@ -45,8 +44,7 @@ void ssne_transform_size(const ssne_transform *t, int width, int height, int *ou
   *out_height = clipped(rows.output);
 }
 
-/* --- pixels ------------------------------------------------------------------------------------
- */
+/* --- pixels ------------------------------------------------------------------------------ */
 
 /* The float of each of the 256 values of a channel, computed as ToTensor and Normalize do. */
 static void set_table(const ssne_transform *t, float table[3][256]) {

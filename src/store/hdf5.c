@@ -18,8 +18,7 @@
 /* Datasets begin at a multiple of this, so that no element lies on two pages of a file system. */
 #define PAGE 4096
 
-/* --- errors ------------------------------------------------------------------------------------
- */
+/* --- errors ------------------------------------------------------------------------------ */
 
 typedef struct reason {
   char text[512];
@@ -112,8 +111,7 @@ ssne_code ssne_hdf5_room(const char *path, int64_t metadata, int64_t data, const
                    strerror(cause));
 }
 
-/* --- opening -----------------------------------------------------------------------------------
- */
+/* --- opening ----------------------------------------------------------------------------- */
 
 /* Opens as this process alone, to hear from the system what MPI and HDF5 would hide. */
 static ssne_code try_open(const char *path, int flags, ssne_error *err) {

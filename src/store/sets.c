@@ -22,8 +22,7 @@ void ssne_store_close_set(ssne_store_set *set) {
   memset(&set->shape, 0, sizeof set->shape);
 }
 
-/* --- opening -----------------------------------------------------------------------------------
- */
+/* --- opening ----------------------------------------------------------------------------- */
 
 /* H5Lexists fails where the group before the last slash is missing, so ask for that first. */
 static htri_t link_exists(hid_t file, const char *name) {
@@ -98,8 +97,7 @@ ssne_code ssne_store_shape(ssne_store *store, ssne_set set, ssne_set_shape *shap
   return SSNE_OK;
 }
 
-/* --- removing ----------------------------------------------------------------------------------
- */
+/* --- removing ---------------------------------------------------------------------------- */
 
 static ssne_code unlink_set(ssne_store *store, ssne_set set, ssne_error *err) {
   const char *name = ssne_schema_of(set)->name;
@@ -128,8 +126,7 @@ ssne_code ssne_store_remove(ssne_store *store, ssne_set set, ssne_error *err) {
   return remove_set(store, set, err);
 }
 
-/* --- defining ----------------------------------------------------------------------------------
- */
+/* --- defining ---------------------------------------------------------------------------- */
 
 static ssne_code check_shape(const ssne_store *store, const ssne_schema *schema,
                              const ssne_set_shape *shape, ssne_error *err) {

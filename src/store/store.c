@@ -9,8 +9,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-/* --- the handle --------------------------------------------------------------------------------
- */
+/* --- the handle -------------------------------------------------------------------------- */
 
 static ssne_code partial_path(const char *path, char **out, ssne_error *err) {
   const size_t length = strlen(path);
@@ -67,8 +66,7 @@ ssne_code ssne_store_must_write(const ssne_store *store, ssne_error *err) {
   return ssne_fail(err, SSNE_FAILED, "%s was opened to be read, not written", store->open_path);
 }
 
-/* --- what a run file is ------------------------------------------------------------------------
- */
+/* --- what a run file is ------------------------------------------------------------------ */
 
 static herr_t write_version(hid_t file) {
   const int32_t version = SSNE_STORE_FORMAT_VERSION;
@@ -124,8 +122,7 @@ static ssne_code check_file(const char *path, ssne_error *err) {
   return code;
 }
 
-/* --- creating and opening ----------------------------------------------------------------------
- */
+/* --- creating and opening ---------------------------------------------------------------- */
 
 static bool path_exists(const char *path) {
   struct stat facts;
@@ -205,8 +202,7 @@ ssne_code ssne_store_open(const char *path, bool writable, MPI_Comm comm, ssne_s
   return code;
 }
 
-/* --- flushing and closing ----------------------------------------------------------------------
- */
+/* --- flushing and closing ---------------------------------------------------------------- */
 
 ssne_code ssne_store_flush(ssne_store *store, ssne_error *err) {
   ssne_code code = SSNE_OK;

@@ -14,8 +14,7 @@
 /* An HDF5 handle that is none. */
 #define SSNE_NO_ID ((hid_t)-1)
 
-/* --- schema.c: what the datasets are -----------------------------------------------------------
- */
+/* --- schema.c: what the datasets are ----------------------------------------------------- */
 
 typedef enum ssne_element {
   SSNE_ELEMENT_FLOAT32,
@@ -42,8 +41,7 @@ const ssne_schema *ssne_schema_of(ssne_set set);
  * of a text. */
 hid_t ssne_schema_type(const ssne_schema *schema, int64_t width, bool in_file);
 
-/* --- hdf5.c: what run files and other HDF5 files have in common --------------------------------
- */
+/* --- hdf5.c: what run files and other HDF5 files have in common -------------------------- */
 
 /* SSNE_FAILED: "PATH: <format> failed: <HDF5's innermost reason>". To be called right after the
  * HDF5 call that failed. Says how little space is left where that may be why. */
@@ -67,8 +65,7 @@ ssne_code ssne_hdf5_open(const char *path, bool writable, MPI_Comm comm, hid_t *
 /* Collective: the same for a new file, which replaces an earlier one. */
 ssne_code ssne_hdf5_create(const char *path, MPI_Comm comm, hid_t *file, ssne_error *err);
 
-/* --- attributes.c ------------------------------------------------------------------------------
- */
+/* --- attributes.c ------------------------------------------------------------------------ */
 
 /* Writes a text attribute of an object, in place where it fits. A negative number means failed. */
 herr_t ssne_attribute_write(hid_t object, const char *name, const char *value);
@@ -78,8 +75,7 @@ herr_t ssne_attribute_write(hid_t object, const char *name, const char *value);
 ssne_code ssne_attribute_read(hid_t object, const char *path, const char *name, char **value,
                               ssne_error *err);
 
-/* --- store.c and sets.c ------------------------------------------------------------------------
- */
+/* --- store.c and sets.c ------------------------------------------------------------------ */
 
 typedef struct ssne_store_set {
   hid_t id;   /* of the dataset; SSNE_NO_ID where it does not exist */

@@ -34,7 +34,7 @@ typedef struct worker {
   ssne_error err;
 } worker;
 
-/* --- arguments and files --------------------------------------------------------------------- */
+/* --- arguments and files ----------------------------------------------------------------- */
 
 static bool set_precision(ssne_model_options *o, const char *value) {
   const char *const names[] = {"float32", "bfloat16", "float16"};
@@ -91,7 +91,7 @@ static ssne_code write_features(const job *j, const char *path, ssne_error *err)
   return SSNE_OK;
 }
 
-/* --- the same bits --------------------------------------------------------------------------- */
+/* --- the same bits ----------------------------------------------------------------------- */
 
 static ssne_code run_again(worker *w) {
   const job *j = w->j;
@@ -131,7 +131,7 @@ static void check_threads(const job *j) {
   }
 }
 
-/* --- the whole ------------------------------------------------------------------------------- */
+/* --- the whole --------------------------------------------------------------------------- */
 
 static ssne_code run(job *j, const char *images, const char *features, ssne_error *err) {
   const ssne_model_options *o = &j->options;

@@ -44,7 +44,7 @@ static ssne_code write_features(driver *d, int64_t first, int64_t rows, ssne_err
   return code;
 }
 
-/* --- make ------------------------------------------------------------------------------------ */
+/* --- make -------------------------------------------------------------------------------- */
 
 static ssne_code define_all(driver *d, ssne_error *err) {
   const int64_t n = d->rows;
@@ -104,8 +104,7 @@ static ssne_code make(driver *d, ssne_error *err) {
   return ssne_store_publish(&d->store, err);
 }
 
-/* --- begin and resume ---------------------------------------------------------------------------
- */
+/* --- begin and resume -------------------------------------------------------------------- */
 
 static ssne_code write_block(driver *d, int64_t block, ssne_error *err) {
   const int64_t first = block * BLOCK, left = d->rows - first;
@@ -151,8 +150,7 @@ static ssne_code resume(driver *d, ssne_error *err) {
   return ssne_store_publish(&d->store, err);
 }
 
-/* --- storm, open, fill, define ------------------------------------------------------------------
- */
+/* --- storm, open, fill, define ----------------------------------------------------------- */
 
 static ssne_code storm(driver *d, ssne_error *err) {
   SSNE_TRY(ssne_store_create(d->path, MPI_COMM_WORLD, &d->store, err));
