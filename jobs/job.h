@@ -35,6 +35,9 @@ ssne_code extract_features(job *j, const char *path, ssne_error *err);
 ssne_code embed_run_file(job *j, const char *path, ssne_error *err);
 ssne_code render_run_file(job *j, const char *path, ssne_error *err);
 
+/* Not collective: that the picture asked for can be drawn; before hours of computing. */
+ssne_code render_check(const job *j, ssne_error *err);
+
 /* Fails with SSNE_USAGE unless `value` was given; `what` says how to give it. */
 ssne_code job_require(const char *value, const char *what, ssne_error *err);
 

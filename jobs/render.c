@@ -61,19 +61,31 @@ static ssne_code read_classes(map *m, ssne_error *err) {
   return SSNE_OK;
 }
 
+/* The picture as the options have it, without points. */
+static ssne_code describe(const job *j, ssne_picture *picture, ssne_error *err) {
+  const render_options *o = &j->options.render;
+  *picture = (ssne_picture){.path = o->plot, .dpi = (int)o->dpi, .alpha = o->alpha};
+  return options_size(o->size, &picture->width, &picture->height, err);
+}
+
+ssne_code render_check(const job *j, ssne_error *err) {
+  ssne_picture picture;
+  SSNE_TRY(job_require(j->options.render.plot, "--plot MAP.png", err));
+  SSNE_TRY(describe(j, &picture, err));
+  return ssne_picture_check(&picture, err);
+}
+
 static ssne_code draw(const job *j, const map *m, ssne_error *err) {
   const render_options *o = &j->options.render;
-  ssne_picture picture = {.path = o->plot,
-                          .dpi = (int)o->dpi,
-                          .alpha = o->alpha,
-                          .color_by_label = m->label && strcmp(o->color, "label") == 0,
-                          .text_by_label = m->label && strcmp(o->text, "label") == 0,
-                          .xy = m->xy,
-                          .label = m->label,
-                          .count = m->count,
-                          .classes = (const char *const *)m->classes,
-                          .class_count = m->class_count};
-  SSNE_TRY(options_size(o->size, &picture.width, &picture.height, err));
+  ssne_picture picture;
+  SSNE_TRY(describe(j, &picture, err));
+  picture.color_by_label = m->label && strcmp(o->color, "label") == 0;
+  picture.text_by_label = m->label && strcmp(o->text, "label") == 0;
+  picture.xy = m->xy;
+  picture.label = m->label;
+  picture.count = m->count;
+  picture.classes = (const char *const *)m->classes;
+  picture.class_count = m->class_count;
   return ssne_picture_draw(&picture, err);
 }
 
@@ -119,10 +131,8 @@ ssne_code render_run_file(job *j, const char *path, ssne_error *err) {
 }
 
 ssne_code job_render(job *j, ssne_error *err) {
-  double width = 0, height = 0;
   SSNE_TRY(job_require(j->word, "RUN.h5", err));
-  SSNE_TRY(job_require(j->options.render.plot, "--plot MAP.png", err));
-  SSNE_TRY(options_size(j->options.render.size, &width, &height, err));
+  SSNE_TRY(render_check(j, err));
   SSNE_TRY(render_run_file(j, j->word, err));
   ssne_log_info(j->log, "the map is in %s", j->options.render.plot);
   return SSNE_OK;

@@ -6,13 +6,11 @@
 ssne_code job_run(job *j, ssne_error *err) {
   const double start = ssne_clock();
   const char *path = j->options.output.out;
-  double width = 0, height = 0;
   char took[32];
   SSNE_TRY(job_require(j->options.extract.images, "--images FOLDER", err));
   SSNE_TRY(job_require(j->options.extract.model, "--model M.pt", err));
   SSNE_TRY(job_require(path, "--out RUN.h5", err));
-  SSNE_TRY(job_require(j->options.render.plot, "--plot MAP.png", err));
-  SSNE_TRY(options_size(j->options.render.size, &width, &height, err));
+  SSNE_TRY(render_check(j, err));
   SSNE_TRY(extract_features(j, path, err));
   SSNE_TRY(embed_run_file(j, path, err));
   SSNE_TRY(render_run_file(j, path, err));

@@ -48,4 +48,9 @@ typedef struct ssne_picture {
  * sight. */
 ssne_code ssne_picture_draw(const ssne_picture *picture, ssne_error *err);
 
+/* Whether ssne_picture_draw would accept the picture's path, size, resolution and opacity:
+ * SSNE_USAGE if not. For a job that computes for hours before it draws; its points need not be
+ * there yet. */
+ssne_code ssne_picture_check(const ssne_picture *picture, ssne_error *err);
+
 #endif

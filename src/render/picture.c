@@ -114,6 +114,12 @@ done:
   return code;
 }
 
+ssne_code ssne_picture_check(const ssne_picture *picture, ssne_error *err) {
+  const ssne_format *format = NULL;
+  SSNE_TRY(ssne_format_choose(picture->path, &format, err));
+  return check_options(picture, format, err);
+}
+
 ssne_code ssne_picture_draw(const ssne_picture *picture, ssne_error *err) {
   const ssne_format *format = NULL;
   char folder[SSNE_SCRATCH_SIZE];

@@ -76,6 +76,7 @@ def command_line():
     expect(2, "none of avg|none", of=job(IMAGES, None, "--pool", "most"))
     expect(2, "--max-bad", of=job(IMAGES, None, "--max-bad", "-3"))
     expect(2, "--size", of=job(IMAGES, None, "--size", "big"))
+    expect(2, "map.bmp", of=[os.path.join(OUT, "map.bmp") if a == MAP else a for a in job()])
     expect(2, "--std", of=job(IMAGES, None, "--std", "1,0,1"))
     config = os.path.join(OUT, "bad.ini")
     with open(config, "w") as f:
