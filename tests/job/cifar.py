@@ -26,8 +26,10 @@ with tarfile.open(os.path.join(data, "cifar10", "cifar10-test.tar")) as tar:
             tar.extract(m, os.path.join(OUT, "images"))
 rows = sorted(wanted.values())
 path = os.path.join(OUT, "cifar.h5")
-succeed("extract", "--images", os.path.join(OUT, "images"), "--model",
-        os.path.join(data, "models", "resnet20_cifar10.pt"), "--drop-last", 1, "--out", path, ranks=2)
+succeed("run", "--images", os.path.join(OUT, "images"), "--model",
+        os.path.join(data, "models", "resnet20_cifar10.pt"), "--drop-last", 1, "--out", path,
+        "--plot", os.path.join(OUT, "cifar.png"), "--dpi", 60, "--early-iterations", 20, "--iterations", 20,
+        ranks=2)
 expected = np.load(os.path.join(data, "reference", "cifar10-test-resnet20-features.npy"))[rows]
 labels = np.load(os.path.join(data, "reference", "cifar10-test-resnet20-labels.npy"))[rows]
 with h5py.File(path) as f:
