@@ -38,21 +38,27 @@ ssne_code job_resolve(job *j, char **path, ssne_error *err) {
   return code == SSNE_OK ? ssne_broadcast(*path, size, 0, j->comm, err) : code;
 }
 
-ssne_code job_sign(job *j, ssne_store *store, ssne_error *err) {
-  char date[32], torch[64], hdf5[64], mpi[MPI_MAX_LIBRARY_VERSION_STRING] = "";
+job_libraries job_name_libraries(void) {
+  job_libraries l = {.mpi = ""};
   int length = 0;
+  ssne_model_library(l.torch, sizeof l.torch);
+  ssne_store_library(l.hdf5, sizeof l.hdf5);
+  MPI_Get_library_version(l.mpi, &length);
+  l.mpi[strcspn(l.mpi, ",\n")] = 0; /* the rest tells who built it */
+  return l;
+}
+
+ssne_code job_sign(job *j, ssne_store *store, ssne_error *err) {
+  char date[32];
+  const job_libraries libraries = job_name_libraries();
   ssne_clock_date(date, sizeof date);
   if (MPI_Bcast(date, sizeof date, MPI_CHAR, 0, j->comm) != MPI_SUCCESS)
     return ssne_fail(err, SSNE_FAILED, "MPI_Bcast failed while the run file was signed");
-  ssne_model_library(torch, sizeof torch);
-  ssne_store_library(hdf5, sizeof hdf5);
-  MPI_Get_library_version(mpi, &length);
-  mpi[strcspn(mpi, ",\n")] = 0; /* the rest tells who built it */
   const char *const attributes[][2] = {{"program", "shardsne " SHARDSNE_VERSION},
                                        {"revision", SHARDSNE_REVISION},
-                                       {"library_torch", torch},
-                                       {"library_hdf5", hdf5},
-                                       {"library_mpi", mpi},
+                                       {"library_torch", libraries.torch},
+                                       {"library_hdf5", libraries.hdf5},
+                                       {"library_mpi", libraries.mpi},
                                        {"created", date}};
   for (size_t i = 0; i < sizeof attributes / sizeof *attributes; i++)
     SSNE_TRY(ssne_store_set_text(store, attributes[i][0], attributes[i][1], err));

@@ -45,6 +45,13 @@ ssne_code job_require(const char *value, const char *what, ssne_error *err);
  * so that the record does not depend on where the command was given. */
 ssne_code job_resolve(job *j, char **path, ssne_error *err);
 
+/* The libraries at work, each as "name version". */
+typedef struct job_libraries {
+  char torch[64], hdf5[64], mpi[MPI_MAX_LIBRARY_VERSION_STRING];
+} job_libraries;
+
+job_libraries job_name_libraries(void);
+
 /* Collective: writes who made the file, and when, to its root attributes. */
 ssne_code job_sign(job *j, ssne_store *store, ssne_error *err);
 

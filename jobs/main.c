@@ -1,7 +1,6 @@
 /* shardsne: parses the command line, starts MPI, runs one sub-command, says what went wrong. */
 #include "job.h"
 
-#include "torch_shim.h"
 #include "version.h"
 
 #include "shardsne/agree.h"
@@ -72,13 +71,9 @@ static int gather_groups(const command *c, all_options *o, ssne_option_group *gr
 }
 
 static void print_version(void) {
-  char torch[64], hdf5[64], mpi[MPI_MAX_LIBRARY_VERSION_STRING] = "";
-  int length = 0;
-  ssne_model_library(torch, sizeof torch);
-  ssne_store_library(hdf5, sizeof hdf5);
-  MPI_Get_library_version(mpi, &length);
-  mpi[strcspn(mpi, ",\n")] = 0;
-  printf("shardsne %s (%s)\n%s, %s, %s\n", SHARDSNE_VERSION, SHARDSNE_REVISION, torch, hdf5, mpi);
+  const job_libraries l = job_name_libraries();
+  printf("shardsne %s (%s)\n%s, %s, %s\n", SHARDSNE_VERSION, SHARDSNE_REVISION, l.torch, l.hdf5,
+         l.mpi);
 }
 
 static void print_overview(void) {
