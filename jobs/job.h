@@ -38,6 +38,9 @@ ssne_code render_run_file(job *j, const char *path, ssne_error *err);
 /* Not collective: that the picture asked for can be drawn; before hours of computing. */
 ssne_code render_check(const job *j, ssne_error *err);
 
+/* The largest perplexity asked for: three times as many neighbours are searched. */
+double job_perplexity(const embed_options *o);
+
 /* Fails with SSNE_USAGE unless `value` was given; `what` says how to give it. */
 ssne_code job_require(const char *value, const char *what, ssne_error *err);
 

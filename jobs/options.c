@@ -1,6 +1,7 @@
 #include "options.h"
 
 #include "shardsne/memory.h"
+#include "shardsne/tsne.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -67,11 +68,21 @@ static const ssne_option embed_input_table[] = {
    "embed these rows instead of a run file's features: X.npy, or a dataset X.h5:/path", NULL, 0, 0, false, true},
   {"labels", SSNE_OPTION_TEXT, AT(embed_options, labels), "Y.npy",
    "their classes, integers from 0, -1 for unknown", NULL, 0, 0, false, true},
+  {"dry-run", SSNE_OPTION_FLAG, AT(embed_options, dry_run), NULL,
+   "say how much memory and time it would take, and stop", NULL, 0, 0, false, false},
 };
 
 static const ssne_option embed_table[] = {
-  {"perplexity", SSNE_OPTION_REAL, AT(embed_options, perplexity), "P",
-   "how many neighbours a point feels; 3 P of them are searched", NULL, 1, 100000, false, true},
+  {"perplexity", SSNE_OPTION_REALS, AT(embed_options, perplexity), "P",
+   "how many neighbours a point feels; 3 P of them are searched. Several, such as 30,300, show near and far structure at once", NULL, 1, 100000, false, true},
+  {"pca", SSNE_OPTION_INTEGER, AT(embed_options, pca), "K",
+   "first project the features on their K leading principal components; 0: take them as they are", NULL, 0, 100000, false, true},
+  {"metric", SSNE_OPTION_CHOICE, AT(embed_options, metric), "M",
+   "what near means: the euclidean distance, or cosine: 1 - cos of the angle between rows", "euclidean|cosine", 0, 0, false, true},
+  {"neighbours", SSNE_OPTION_CHOICE, AT(embed_options, neighbours), "SEARCH",
+   "exact, approximate (its recall is measured and reported), or auto: exact up to some 20,000 rows", "auto|exact|approximate", 0, 0, false, true},
+  {"recall", SSNE_OPTION_REAL, AT(embed_options, recall), "R",
+   "share of the true neighbours that an approximate search is to find", NULL, 0.5, 0.9999, false, true},
   {"early-iterations", SSNE_OPTION_INTEGER, AT(embed_options, early_iterations), "N",
    "iterations with exaggerated attraction, first", NULL, 0, 1e9, false, true},
   {"iterations", SSNE_OPTION_INTEGER, AT(embed_options, iterations), "N",
@@ -86,6 +97,16 @@ static const ssne_option embed_table[] = {
    "share of the last step that is kept", NULL, 0, 0.999, false, true},
   {"step-limit", SSNE_OPTION_REAL, AT(embed_options, step_limit), "L",
    "greatest length of a point's step", NULL, 1e-6, 1e9, false, true},
+  {"stop-when-flat", SSNE_OPTION_REAL, AT(embed_options, flat), "F",
+   "end early once KL falls by less than this share of itself in 50 iterations, such as 0.001; 0: never", NULL, 0, 1, false, true},
+  {"tail-df", SSNE_OPTION_REAL, AT(embed_options, tail_df), "A",
+   "degrees of freedom of the map's tails: 1 is t-SNE; less shows finer clusters", NULL, 0.1, 100, false, true},
+  {"repulsion", SSNE_OPTION_CHOICE, AT(embed_options, repulsion), "R",
+   "exact: all pairs; mesh: by fast Fourier transforms; auto: mesh from 4,000 rows on", "auto|exact|mesh", 0, 0, false, true},
+  {"mesh-order", SSNE_OPTION_CHOICE, AT(embed_options, mesh_order), "4|6",
+   "order of the mesh's B-splines; 6 is more accurate and slower", "4|6", 0, 0, false, true},
+  {"mesh-step", SSNE_OPTION_REAL, AT(embed_options, mesh_step), "H",
+   "distance of the mesh's nodes; smaller is more accurate and slower", NULL, 0.05, 1, false, true},
   {"init", SSNE_OPTION_TEXT, AT(embed_options, init), "START",
    "pca, random, or FILE.npy [rows, 2], taken as it is", NULL, 0, 0, false, true},
   {"seed", SSNE_OPTION_INTEGER, AT(embed_options, seed), "S",
@@ -144,23 +165,34 @@ ssne_option_group export_group(all_options *o) {
 ssne_code options_defaults(all_options *o, ssne_error *err) {
   *o = (all_options){
       .extract = {.batch = 64, .mean = {0.485, 0.456, 0.406}, .std = {0.229, 0.224, 0.225}},
-      .embed = {.perplexity = 30,
+      .embed = {.perplexity = {.count = 1, .value = {30}},
+                .recall = 0.98,
                 .early_iterations = 250,
                 .iterations = 750,
                 .exaggeration = 12,
                 .late_exaggeration = 1,
                 .learning_rate = NAN,
                 .momentum = 0.8,
-                .step_limit = 5},
+                .step_limit = 5,
+                .tail_df = 1,
+                .mesh_step = ssne_force_defaults().mesh_step},
       .render = {.alpha = 0.6, .dpi = 300},
   };
   const struct {
     char **option;
     const char *value;
-  } texts[] = {
-      {&o->extract.pool, "avg"},  {&o->extract.device, "auto"}, {&o->extract.precision, "float32"},
-      {&o->extract.max_bad, "0"}, {&o->embed.init, "pca"},      {&o->render.color, "label"},
-      {&o->render.text, "none"},  {&o->render.size, "8x8"}};
+  } texts[] = {{&o->extract.pool, "avg"},
+               {&o->extract.device, "auto"},
+               {&o->extract.precision, "float32"},
+               {&o->extract.max_bad, "0"},
+               {&o->embed.init, "pca"},
+               {&o->embed.metric, "euclidean"},
+               {&o->embed.neighbours, "auto"},
+               {&o->embed.repulsion, "auto"},
+               {&o->embed.mesh_order, "4"},
+               {&o->render.color, "label"},
+               {&o->render.text, "none"},
+               {&o->render.size, "8x8"}};
   for (int i = 0; i < COUNT(texts); i++)
     SSNE_TRY(ssne_copy_text(texts[i].option, texts[i].value, err));
   return SSNE_OK;

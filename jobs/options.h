@@ -23,8 +23,13 @@ typedef struct extract_options {
 
 typedef struct embed_options {
   char *features, *labels; /* of `embed` alone; see embed_input_group */
-  char *init;
-  double perplexity, exaggeration, late_exaggeration, learning_rate, momentum, step_limit;
+  bool dry_run;            /* likewise */
+  char *init, *metric, *neighbours, *repulsion, *mesh_order;
+  ssne_option_reals perplexity;
+  int64_t pca; /* 0: all columns as they are */
+  double recall;
+  double exaggeration, late_exaggeration, learning_rate, momentum, step_limit, flat;
+  double tail_df, mesh_step;
   int64_t early_iterations, iterations, seed;
 } embed_options;
 

@@ -15,6 +15,11 @@
  * has no more; *out is then NULL. The caller frees it with ssne_free. */
 ssne_code ssne_alloc(void *out, int64_t count, size_t size, const char *what, ssne_error *err);
 
+/* Gives back what lies beyond the first `count` elements of `size` bytes of the array whose address
+ * is in *(void **)array; the array may move. Fails as ssne_alloc does, which takes a system that
+ * moves it to a place not aligned and then has no room for a copy; the array is then freed. */
+ssne_code ssne_shrink(void *array, int64_t count, size_t size, const char *what, ssne_error *err);
+
 /* Frees the array whose address is in *(void **)array, if any, and sets that to NULL. */
 void ssne_free(void *array);
 

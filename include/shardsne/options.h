@@ -15,8 +15,16 @@ typedef enum ssne_option_kind {
   SSNE_OPTION_REAL,    /* double within [low, high]; NAN stands for "auto" where `automatic` */
   SSNE_OPTION_TEXT,    /* char *, owned by the table's struct; NULL where not given */
   SSNE_OPTION_CHOICE,  /* char *, one of `choices` */
-  SSNE_OPTION_TRIPLE   /* double[3]: a,b,c */
+  SSNE_OPTION_TRIPLE,  /* double[3]: a,b,c */
+  SSNE_OPTION_REALS    /* ssne_option_reals: a,b,..., each within [low, high] */
 } ssne_option_kind;
+
+#define SSNE_OPTION_REALS_MOST 16
+
+typedef struct ssne_option_reals {
+  int count; /* at least 1 */
+  double value[SSNE_OPTION_REALS_MOST];
+} ssne_option_reals;
 
 typedef struct ssne_option {
   const char *name; /* without the dashes */
@@ -25,7 +33,7 @@ typedef struct ssne_option {
   const char *value;   /* what --help calls the value: "FILE", "N"; NULL for a flag */
   const char *help;    /* one line of any length; --help breaks it */
   const char *choices; /* "a|b|c" for a CHOICE */
-  double low, high;    /* bounds of an INTEGER or REAL, both included */
+  double low, high;    /* bounds of an INTEGER, REAL or REALS, both included */
   bool automatic;      /* a REAL that may be "auto" (stored as NAN) */
   bool recorded;       /* part of what was computed: kept in the run file and compared */
 } ssne_option;

@@ -10,7 +10,9 @@ typedef enum ssne_purpose {
   SSNE_RANDOM_INIT = 1,     /* random start of the embedding */
   SSNE_RANDOM_JITTER = 2,   /* what sets identical rows apart in a PCA start */
   SSNE_RANDOM_SUBSPACE = 3, /* starting directions of the subspace iteration */
-  SSNE_RANDOM_DRAWING = 4   /* drawing order of points */
+  SSNE_RANDOM_DRAWING = 4,  /* drawing order of points */
+  SSNE_RANDOM_CELLS = 5,    /* rows that the k-means cells are made from */
+  SSNE_RANDOM_RECALL = 6    /* rows on which the recall of a search is measured */
 } ssne_purpose;
 
 /* 64 random bits. Two rounds of the finaliser of SplitMix64 (Steele, Lea & Flood 2014) over the

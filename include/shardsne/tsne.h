@@ -1,26 +1,32 @@
 /* Distributed t-SNE (van der Maaten & Hinton 2008) over neighbours: affinities, start, descent.
  *
- * Rows are partitioned in blocks of SSNE_ROWS_BLOCK (rows.h); every rank holds the affinities of
- * its own rows and, during the descent, the two coordinates of all rows. Every sum over rows is
- * exact (exact_sum.h) and every row is computed by one thread in one order, so the embedding has
- * the same bits on any number of ranks and threads. */
+ * Rows are partitioned in blocks of SSNE_ROWS_BLOCK (rows.h), in the places an order gives them
+ * (order.h); every rank holds the affinities of its own places and, during the descent, the two
+ * coordinates of all. Every sum over rows is exact (exact_sum.h) and every row is computed by one
+ * thread in one order, so the embedding has the same bits on any number of ranks and threads. */
 #ifndef SHARDSNE_TSNE_H
 #define SHARDSNE_TSNE_H
 
 #include "shardsne/log.h"
+#include "shardsne/neighbour_list.h"
+#include "shardsne/order.h"
 #include "shardsne/rows.h"
 #include "shardsne/stages.h"
 #include "shardsne/status.h"
 #include <mpi.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 /* --- affinities -------------------------------------------------------------------------- */
 
-/* P, symmetric, the rows of this rank, compressed. */
+/* Entries of a row of P are padded to a multiple of this with p = 0 at the row's own place. */
+#define SSNE_AFFINITY_PAD 8
+
+/* P, symmetric, the places of this rank, compressed. */
 typedef struct ssne_affinities {
   ssne_partition partition;
-  int64_t *start;   /* [own_rows + 1] into the arrays below */
-  uint32_t *column; /* [start[own_rows]] global row numbers, ascending within a row */
+  int64_t *start;   /* [own_rows + 1] into the arrays below, multiples of SSNE_AFFINITY_PAD */
+  uint32_t *column; /* [start[own_rows]] places, ascending within a row, then the padding */
   float *value;     /* [start[own_rows]] p_ij; all ranks' values sum to 1 but for rounding */
   double entropy;   /* sum over all ranks of p_ij log p_ij, the constant part of KL */
   double sum;       /* of all p_ij of all ranks: 1 but for rounding */
@@ -32,13 +38,21 @@ typedef struct ssne_affinities {
  * ascending. */
 void ssne_perplexity_calibrate(const float *distance, int64_t k, double perplexity, float *p);
 
-/* Collective. p_ij = (p_j|i + p_i|j) / (2 rows) from the k neighbours of each own row, `index` and
- * `distance` [own_rows, k] as ssne_neighbours_exact gives them. Free with ssne_affinities_free. */
-ssne_code ssne_affinities_build(const uint32_t *index, const float *distance,
-                                const ssne_partition *partition, int64_t k, double perplexity,
-                                int threads, MPI_Comm comm, ssne_affinities *out, ssne_error *err);
+/* Collective. p_ij = (p_j|i + p_i|j) / (2 rows), in the places of `order`; p_j|i is the mean over
+ * the `count` >= 1 perplexities of the conditional probabilities of each (as in openTSNE's
+ * Multiscale; Lee et al. 2015), over the k neighbours that there are. `neighbours` is used up and
+ * freed on the way, so that not much more than the larger of it and P is in memory at once. Free
+ * with ssne_affinities_free. */
+ssne_code ssne_affinities_build(ssne_neighbours *neighbours, const ssne_order *order,
+                                const double *perplexities, int64_t count, int threads,
+                                MPI_Comm comm, ssne_affinities *out, ssne_error *err);
 
 void ssne_affinities_free(ssne_affinities *affinities);
+
+/* Not collective. Bytes that building P takes on a rank at its peak, the neighbours included, and
+ * that P takes afterwards; an estimate, since nobody knows how many neighbours are mutual. */
+void ssne_affinities_bytes(const ssne_partition *partition, int64_t k, int64_t *peak,
+                           int64_t *after);
 
 /* --- start ------------------------------------------------------------------------------- */
 
@@ -48,18 +62,57 @@ void ssne_affinities_free(ssne_affinities *affinities);
 /* Collective. The first two principal components of the rows, each with its largest-magnitude
  * loading positive, scaled so that the first has standard deviation SSNE_START_DEVIATION, plus a
  * hundredth of that of noise from `seed`, which sets identical rows apart. `xy` [own_rows, 2].
- * Subspace iteration with 16 directions until the two leading ones stand still. */
+ * See ssne_principal_directions. */
 ssne_code ssne_start_pca(const ssne_rows *rows, uint64_t seed, int threads, MPI_Comm comm,
                          float *xy, ssne_error *err);
 
 /* Normal with standard deviation SSNE_START_DEVIATION. Not collective. */
 void ssne_start_random(const ssne_partition *partition, uint64_t seed, float *xy);
 
-/* Collective. The leading principal directions of the rows: `directions`
- * [stride, SSNE_LANES] becomes them, a column each, of which the first two are converged. Exposed
- * for tests. */
-ssne_code ssne_principal_directions(const ssne_rows *rows, int threads, MPI_Comm comm,
-                                    double *directions, ssne_error *err);
+/* --- objective --------------------------------------------------------------------------- */
+
+typedef enum ssne_repulsion {
+  SSNE_REPULSION_AUTO, /* mesh where there are enough rows for it to be quicker */
+  SSNE_REPULSION_EXACT,
+  SSNE_REPULSION_MESH
+} ssne_repulsion;
+
+/* How forces are computed. */
+typedef struct ssne_force_options {
+  ssne_repulsion repulsion;
+  double tail_df;   /* a > 0: K = (1 + r^2 / a)^-a; 1: t-SNE, less: heavier tails, finer clusters
+                       (Kobak et al. 2019) */
+  int mesh_order;   /* of the B-splines: 4 or 6 */
+  double mesh_step; /* of the mesh, in the map's units: K = 1 - r^2 + ... is as wide for any a */
+  int threads;
+} ssne_force_options;
+
+/* tail_df 1, order 4, the default step, 1 thread. */
+ssne_force_options ssne_force_defaults(void);
+
+/* Whether the repulsion of so many rows is computed on a mesh, and how many nodes that has where
+ * the map is as wide as one of so many rows usually becomes. */
+bool ssne_force_uses_mesh(const ssne_force_options *options, int64_t rows);
+int64_t ssne_force_mesh_nodes(const ssne_force_options *options, int64_t rows);
+
+/* KL(P || Q) as a function of the coordinates, with its gradient. */
+typedef struct ssne_objective ssne_objective;
+
+/* Collective. `affinities` must outlive the objective. Free with ssne_objective_destroy. */
+ssne_code ssne_objective_create(const ssne_affinities *affinities,
+                                const ssne_force_options *options, MPI_Comm comm,
+                                ssne_objective **out, ssne_error *err);
+
+/* Collective. At `xy` [own_rows, 2]: force [own_rows, 2] becomes sum_j (exaggeration p_ij - q_ij)
+ * w_ij (y_i - y_j), w = 1 / (1 + r^2 / tail_df): a quarter of the gradient of KL with P
+ * exaggerated; and *kl, unless NULL, KL(P || Q), P not exaggerated. */
+ssne_code ssne_objective_evaluate(ssne_objective *objective, const float *xy, double exaggeration,
+                                  float *force, double *kl, ssne_error *err);
+
+/* Adds the time spent so far to `stages`, which must be those of an earlier call or empty. */
+void ssne_objective_account(const ssne_objective *objective, ssne_stages *stages);
+
+void ssne_objective_destroy(ssne_objective **objective);
 
 /* --- descent ----------------------------------------------------------------------------- */
 
@@ -67,11 +120,13 @@ typedef struct ssne_tsne_options {
   int64_t early_iterations; /* with `exaggeration` */
   int64_t iterations;       /* after those, with `late_exaggeration` */
   double exaggeration, late_exaggeration;
-  double learning_rate; /* of a step of sum_j (e p_ij - q_ij) K_ij (y_i - y_j), a quarter of the
-                           gradient, as in openTSNE and FIt-SNE; NAN: rows / exaggeration */
+  double learning_rate; /* of a step along the force, a quarter of the gradient, as in openTSNE and
+                           FIt-SNE; NAN: rows / exaggeration of the phase */
   double momentum;
   double step_limit; /* greatest length of a point's step */
-  int threads;
+  double flat;       /* stop once KL has fallen by less than this share of itself over the last
+                        SSNE_HISTORY_EVERY iterations of the later phase; 0: never */
+  ssne_force_options forces;
 } ssne_tsne_options;
 
 /* One entry of the run's history. */
@@ -90,18 +145,16 @@ typedef struct ssne_tsne_record {
 int64_t ssne_tsne_history_length(const ssne_tsne_options *options);
 
 /* Collective. Moves `xy` [own_rows, 2] from the start to the embedding by gradient descent with
- * momentum and per-coordinate gains (+0.2, x0.8, floor 0.01; Jacobs 1988), exact all-pairs
- * repulsion. `history` has room for ssne_tsne_history_length entries, the same on every rank;
- * *history_count becomes how many were written. Adds its stages to `stages`. Fails where
- * coordinates stop being finite. */
+ * momentum and per-coordinate gains (+0.2, x0.8, floor 0.01; Jacobs 1988). `history` has room for
+ * ssne_tsne_history_length entries, the same on every rank; *history_count becomes how many were
+ * written. Points that shoot off are brought back, and `log` told. Adds its stages to `stages`.
+ * Fails where coordinates stop being finite. */
 ssne_code ssne_tsne_descend(const ssne_affinities *affinities, const ssne_tsne_options *options,
                             MPI_Comm comm, ssne_log *log, ssne_stages *stages, float *xy,
                             ssne_tsne_record *history, int64_t *history_count, ssne_error *err);
 
-/* Collective. KL(P || Q) and, unless NULL, its gradient [own_rows, 2] at `xy`, P exaggerated by
- * `exaggeration` in the gradient alone. Exposed for tests and for other optimisers. */
-ssne_code ssne_tsne_gradient(const ssne_affinities *affinities, const float *xy,
-                             double exaggeration, int threads, MPI_Comm comm, double *kl,
-                             float *gradient, ssne_error *err);
+/* Not collective. Bytes the descent takes on a rank beside P, for a map as wide as one of so many
+ * rows usually becomes. */
+int64_t ssne_tsne_bytes(const ssne_partition *partition, const ssne_force_options *options);
 
 #endif

@@ -4,6 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* aligned_alloc wants a multiple of the alignment, and an empty array an address. */
+static size_t padded(size_t bytes) {
+  return (bytes / SSNE_ALIGNMENT + 1) * SSNE_ALIGNMENT;
+}
+
 ssne_code ssne_alloc(void *out, int64_t count, size_t size, const char *what, ssne_error *err) {
   void *array = NULL;
   memcpy(out, &array, sizeof array);
@@ -12,8 +17,7 @@ ssne_code ssne_alloc(void *out, int64_t count, size_t size, const char *what, ss
       bytes > SIZE_MAX - SSNE_ALIGNMENT)
     return ssne_fail(err, SSNE_FAILED, "%" PRId64 " %s of %zu bytes: more than can be addressed",
                      count, what, size);
-  /* aligned_alloc wants a multiple of the alignment, and an empty array an address */
-  bytes = (bytes / SSNE_ALIGNMENT + 1) * SSNE_ALIGNMENT;
+  bytes = padded(bytes);
   array = aligned_alloc(SSNE_ALIGNMENT, bytes);
   if (!array)
     return ssne_fail(err, SSNE_FAILED,
@@ -23,6 +27,22 @@ ssne_code ssne_alloc(void *out, int64_t count, size_t size, const char *what, ss
   memset(array, 0, bytes);
   memcpy(out, &array, sizeof array);
   return SSNE_OK; /* cppcheck-suppress memleak; *out has it */
+}
+
+ssne_code ssne_shrink(void *array, int64_t count, size_t size, const char *what, ssne_error *err) {
+  const size_t bytes = (size_t)count * size;
+  void *address = NULL, *copy = NULL;
+  memcpy(&address, array, sizeof address);
+  void *left = realloc(address, padded(bytes));
+  if (!left) return SSNE_OK; /* the array is as it was */
+  memcpy(array, &left, sizeof left);
+  /* cppcheck-suppress memleak ; *array has it */
+  if ((uintptr_t)left % SSNE_ALIGNMENT == 0) return SSNE_OK;
+  const ssne_code code = ssne_alloc(&copy, count, size, what, err);
+  if (code == SSNE_OK) memcpy(copy, left, bytes);
+  free(left);
+  memcpy(array, &copy, sizeof copy);
+  return code; /* cppcheck-suppress memleak; *array has it */
 }
 
 void ssne_free(void *array) {

@@ -118,6 +118,27 @@ static ssne_code set_triple(double value[3], const char *text, const char *where
   return SSNE_OK;
 }
 
+static ssne_code set_reals(const ssne_option *o, ssne_option_reals *value, const char *text,
+                           const char *where, ssne_error *err) {
+  ssne_option_reals list = {.count = 0};
+  for (const char *at = text;; at++) {
+    char *end = NULL;
+    const double number = strtod(at, &end);
+    if (end == at || (*end && *end != ',') || !(number >= o->low) || !(number <= o->high))
+      return ssne_fail(err, SSNE_USAGE,
+                       "%s: `%s` is not a number from %g to %g, nor several with commas between",
+                       where, text, o->low, o->high);
+    if (list.count == SSNE_OPTION_REALS_MOST)
+      return ssne_fail(err, SSNE_USAGE, "%s: `%s` holds more than %d numbers", where, text,
+                       SSNE_OPTION_REALS_MOST);
+    list.value[list.count++] = number;
+    at = end;
+    if (!*at) break;
+  }
+  *value = list;
+  return SSNE_OK;
+}
+
 static ssne_code set_flag(bool *value, const char *text, const char *where, ssne_error *err) {
   static const char *const yes[] = {"yes", "true", "on", "1"}, *const no[] = {"no", "false", "off",
                                                                               "0"};
@@ -156,6 +177,8 @@ static ssne_code set_found(found f, const char *text, const char *where, ssne_er
     return set_real(f.option, f.value, text, where, err);
   case SSNE_OPTION_TRIPLE:
     return set_triple(f.value, text, where, err);
+  case SSNE_OPTION_REALS:
+    return set_reals(f.option, f.value, text, where, err);
   case SSNE_OPTION_TEXT:
   case SSNE_OPTION_CHOICE:
     return set_text(f.option, f.value, text, where, err);
@@ -271,6 +294,13 @@ ssne_code ssne_options_parse(const ssne_option_group *groups, int count, int arg
 
 #define LONGEST_VALUE 16384 /* of a value as text: a path, escaped */
 
+static void list_text(const ssne_option_reals *list, char text[LONGEST_VALUE]) {
+  int used = 0;
+  for (int i = 0; i < list->count; i++)
+    used += snprintf(text + used, (size_t)(LONGEST_VALUE - used), "%s%.15g", i > 0 ? "," : "",
+                     list->value[i]);
+}
+
 /* The present value as a person would write it, in UTF-8. */
 static void value_text(const ssne_option *o, const void *value, char text[LONGEST_VALUE]) {
   const double *reals = value;
@@ -287,6 +317,9 @@ static void value_text(const ssne_option *o, const void *value, char text[LONGES
     break;
   case SSNE_OPTION_TRIPLE:
     snprintf(text, LONGEST_VALUE, "%.15g,%.15g,%.15g", reals[0], reals[1], reals[2]);
+    break;
+  case SSNE_OPTION_REALS:
+    list_text(value, text);
     break;
   case SSNE_OPTION_TEXT:
   case SSNE_OPTION_CHOICE:

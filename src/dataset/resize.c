@@ -1,8 +1,7 @@
 #include "resize.h"
 
 #include "decode.h"
-
-#include "shardsne/simd.h"
+#include "resize_kernels.h"
 
 #include <math.h>
 #include <string.h>
@@ -10,11 +9,7 @@
 /* Pillow's scheme. An output pixel is a weighted mean of the input pixels under a triangle as wide
  * as two output pixels (as two input pixels where the image grows). Weights are integers that sum
  * to about 2^22, so that a sum of 8-bit pixels fits an int; each of the two passes rounds to 8
- * bits. */
-#define WEIGHT_BITS (32 - 8 - 2)
-#define WEIGHT_HALF (1 << (WEIGHT_BITS - 1))
-
-#define STRIP 64 /* bytes of a row that the vertical pass sums up at a time */
+ * bits (resize_kernels.h). */
 
 /* The weights of the wanted output pixels along one direction. */
 typedef struct axis {
@@ -53,7 +48,7 @@ static void set_weights(axis *a, int64_t input, const ssne_window *w) {
     int32_t *weight = a->weight + i * a->taps;
     for (int64_t x = first; x < end; x++) {
       const double share = triangle(((double)x - centre + 0.5) * shrink) / sum;
-      *weight++ = (int32_t)(0.5 + share * (1 << WEIGHT_BITS));
+      *weight++ = (int32_t)(0.5 + share * (1 << RESIZE_WEIGHT_BITS));
     }
     a->first[i] = (int32_t)first;
     a->length[i] = (int32_t)(end - first);
@@ -86,49 +81,26 @@ static ssne_code set_axes(const ssne_image *image, const ssne_window *columns,
 
 /* --- passes ------------------------------------------------------------------------------ */
 
-static uint8_t rounded(int32_t sum) {
-  const int32_t value = sum >> WEIGHT_BITS;
-  return (uint8_t)(value > 255 ? 255 : value);
-}
-
 static void resize_row(const uint8_t *in, const axis *a, uint8_t *out) {
   for (int64_t i = 0; i < a->count; i++, out += 3) {
     const uint8_t *pixel = in + (int64_t)a->first[i] * 3;
     const int32_t *weight = a->weight + i * a->taps;
     const int32_t length = a->length[i];
-    int32_t red = WEIGHT_HALF, green = WEIGHT_HALF, blue = WEIGHT_HALF;
+    int32_t red = RESIZE_WEIGHT_HALF, green = RESIZE_WEIGHT_HALF, blue = RESIZE_WEIGHT_HALF;
     for (int32_t t = 0; t < length; t++, pixel += 3) {
       red += pixel[0] * weight[t];
       green += pixel[1] * weight[t];
       blue += pixel[2] * weight[t];
     }
-    out[0] = rounded(red);
-    out[1] = rounded(green);
-    out[2] = rounded(blue);
+    out[0] = resize_rounded(red);
+    out[1] = resize_rounded(green);
+    out[2] = resize_rounded(blue);
   }
-}
-
-/* Adds up `length` rows, each `stride` bytes after the one before, `width` <= STRIP bytes of each.
- */
-static inline void mix_strip(const uint8_t *in, int64_t stride, const int32_t *weight,
-                             int32_t length, int64_t width, uint8_t *out) {
-  int32_t sum[STRIP];
-  for (int64_t x = 0; x < width; x++) sum[x] = WEIGHT_HALF;
-  for (int32_t t = 0; t < length; t++, in += stride)
-    for (int64_t x = 0; x < width; x++) sum[x] += in[x] * weight[t];
-  for (int64_t x = 0; x < width; x++) out[x] = rounded(sum[x]);
-}
-
-SSNE_CLONES
-static void mix_rows(const uint8_t *in, int64_t stride, const int32_t *weight, int32_t length,
-                     uint8_t *out) {
-  int64_t x = 0;
-  for (; x + STRIP <= stride; x += STRIP) mix_strip(in + x, stride, weight, length, STRIP, out + x);
-  mix_strip(in + x, stride, weight, length, stride - x, out + x);
 }
 
 ssne_code ssne_resize(const ssne_image *image, ssne_window columns, ssne_window rows,
                       ssne_transform_work *work, ssne_error *err) {
+  const resize_kernels *kernels = resize_kernels_at(ssne_simd_level());
   axis axes[2];
   SSNE_TRY(ssne_image_reserve(&work->resized, columns.count, rows.count, err));
   SSNE_TRY(set_axes(image, &columns, &rows, work, axes, err));
@@ -139,7 +111,7 @@ ssne_code ssne_resize(const ssne_image *image, ssne_window columns, ssne_window 
   for (int64_t r = first; r < end; r++)
     resize_row(image->rgb + r * image->width * 3, x, work->rows.bytes + (r - first) * stride);
   for (int64_t r = 0; r <= last; r++)
-    mix_rows(work->rows.bytes + (y->first[r] - first) * stride, stride, y->weight + r * y->taps,
-             y->length[r], work->resized.rgb + r * stride);
+    kernels->mix_rows(work->rows.bytes + (y->first[r] - first) * stride, stride,
+                      y->weight + r * y->taps, y->length[r], work->resized.rgb + r * stride);
   return SSNE_OK;
 }

@@ -1,37 +1,125 @@
+#include "attraction_kernels.h"
 #include "forces.h"
+
+#include "shardsne/memory.h"
 
 #include <math.h>
 
-typedef struct row_sums {
-  double x, y, spread;
-} row_sums;
+/* --- reference ----------------------------------------------------------------------------- */
 
-/* Entries in column order, one accumulator: the order, and so the rounding, is the row's own. */
-static row_sums attract_row(const ssne_affinities *a, int64_t row, const float *xy, int64_t place,
-                            int with_spread) {
-  const float x = xy[place], y = xy[place + SSNE_ROWS_BLOCK];
-  row_sums sums = {0, 0, 0};
-  for (int64_t e = a->start[row]; e < a->start[row + 1]; e++) {
-    const int64_t other = ssne_plane_place(a->column[e]);
-    const float dx = x - xy[other], dy = y - xy[other + SSNE_ROWS_BLOCK];
-    const float square = dx * dx + dy * dy;
-    const float pull = a->value[e] / (1 + square);
-    sums.x += (double)(pull * dx);
-    sums.y += (double)(pull * dy);
-    if (with_spread) sums.spread += (double)a->value[e] * log1p((double)square);
-  }
-  return sums;
+typedef struct reference {
+  const ssne_affinities *affinities;
+  double tail_df;
+} reference;
+
+static ssne_code create_reference(const ssne_affinities *affinities,
+                                  const ssne_force_options *options, void **state,
+                                  ssne_error *err) {
+  reference *a = NULL;
+  SSNE_TRY(ssne_alloc(&a, 1, sizeof *a, "attraction", err));
+  *a = (reference){.affinities = affinities, .tail_df = options->tail_df};
+  *state = a;
+  return SSNE_OK;
 }
 
-void ssne_attraction(const ssne_affinities *affinities, const ssne_plane *plane, int threads,
-                     int with_spread, ssne_forces *forces) {
-  const ssne_partition *p = &affinities->partition;
-#pragma omp parallel for schedule(static) num_threads(threads)
-  for (int64_t r = 0; r < p->own_rows; r++) {
-    const row_sums sums =
-        attract_row(affinities, r, plane->xy, ssne_plane_place(p->first_row + r), with_spread);
-    forces->attraction[2 * r] = (float)sums.x;
-    forces->attraction[2 * r + 1] = (float)sums.y;
-    if (with_spread) forces->spread[r] = sums.spread;
+/* Everything in double precision, one entry after the other. */
+static void apply_reference(void *state, const ssne_plane *plane, bool with_spread,
+                            ssne_forces *forces) {
+  const reference *s = state;
+  const ssne_affinities *a = s->affinities;
+  for (int64_t r = 0; r < a->partition.own_rows; r++) {
+    const float *y = plane->xy + 2 * (a->partition.first_row + r);
+    double sum[2] = {0, 0}, spread = 0;
+    for (int64_t e = a->start[r]; e < a->start[r + 1]; e++) {
+      const float *other = plane->xy + 2 * (int64_t)a->column[e];
+      const double dx = (double)y[0] - (double)other[0], dy = (double)y[1] - (double)other[1];
+      const double p = (double)a->value[e], stretch = (dx * dx + dy * dy) / s->tail_df;
+      sum[0] += p / (1 + stretch) * dx;
+      sum[1] += p / (1 + stretch) * dy;
+      spread += p * s->tail_df * log1p(stretch);
+    }
+    forces->attraction[2 * r] = (float)sum[0];
+    forces->attraction[2 * r + 1] = (float)sum[1];
+    if (with_spread) forces->spread[r] = spread;
   }
 }
+
+static void destroy(void **state) {
+  ssne_free(state);
+}
+
+const ssne_attraction_backend ssne_attraction_reference = {
+    .name = "reference", .create = create_reference, .apply = apply_reference, .destroy = destroy};
+
+/* --- vectors ------------------------------------------------------------------------------- */
+
+/* Coordinates of so many rows no longer fit a core's second-level cache, so that fetching them
+ * early pays; below, it costs more than it gains. */
+#define FETCH_ROWS ((int64_t)1 << 18)
+#define FETCH_AHEAD 256 /* entries: two rows or so */
+
+typedef struct vectors {
+  const ssne_affinities *affinities;
+  attraction_rows rows;
+  int threads;
+  int64_t *share; /* [threads + 1] own rows at which the threads' shares begin */
+} vectors;
+
+static void destroy_vectors(void **state) {
+  vectors *v = *state;
+  if (v) ssne_free(&v->share);
+  ssne_free(state);
+}
+
+/* Rows differ in length: shares of as even numbers of entries as whole rows allow. */
+static void share_out(const int64_t *start, int64_t rows, int threads, int64_t *share) {
+  int64_t row = 0;
+  for (int t = 0; t < threads; t++) {
+    const int64_t entry = start[rows] / threads * t + start[rows] % threads * t / threads;
+    while (row < rows && start[row] < entry) row++;
+    share[t] = row;
+  }
+  share[0] = 0; /* rows without entries belong to someone, too */
+  share[threads] = rows;
+}
+
+static ssne_code create_vectors(const ssne_affinities *affinities,
+                                const ssne_force_options *options, void **state, ssne_error *err) {
+  vectors *v = NULL;
+  SSNE_TRY(ssne_alloc(&v, 1, sizeof *v, "attraction", err));
+  *state = v;
+  *v = (vectors){.affinities = affinities,
+                 .threads = options->threads,
+                 .rows = {.start = affinities->start,
+                          .column = affinities->column,
+                          .value = affinities->value,
+                          .tail_df = options->tail_df,
+                          .stiffness = (float)(1 / options->tail_df),
+                          .ahead = affinities->partition.rows < FETCH_ROWS ? 0 : FETCH_AHEAD}};
+  const ssne_code code =
+      ssne_alloc(&v->share, (int64_t)v->threads + 1, sizeof *v->share, "threads", err);
+  if (code != SSNE_OK)
+    destroy_vectors(state);
+  else
+    share_out(affinities->start, affinities->partition.own_rows, v->threads, v->share);
+  return code;
+}
+
+static void apply_vectors(void *state, const ssne_plane *plane, bool with_spread,
+                          ssne_forces *forces) {
+  const vectors *v = state;
+  const attraction_kernels *kernels = attraction_kernels_at(ssne_simd_level());
+  attraction_rows rows = v->rows;
+  rows.xy = plane->xy;
+  rows.own = plane->xy + 2 * v->affinities->partition.first_row;
+#pragma omp parallel for schedule(static, 1) num_threads(v->threads)
+  for (int t = 0; t < v->threads; t++) {
+    kernels->attract(&rows, v->share[t], v->share[t + 1], forces->attraction);
+    if (with_spread) kernels->spread(&rows, v->share[t], v->share[t + 1], forces->spread);
+  }
+}
+
+const ssne_attraction_backend ssne_attraction_cpu = {.name = "vectors",
+                                                     .create = create_vectors,
+                                                     .apply = apply_vectors,
+                                                     .destroy = destroy_vectors};

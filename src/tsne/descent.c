@@ -1,11 +1,10 @@
-/* The descent: one loop over iterations, each a share of coordinates, two forces, one exact sum,
- * one step. */
-#include "forces.h"
-
+/* The descent: one loop over iterations, each an evaluation of the objective and a step. */
 #include "shardsne/agree.h"
 #include "shardsne/clock.h"
 #include "shardsne/exact_sum.h"
+#include "shardsne/exchange.h"
 #include "shardsne/memory.h"
+#include "shardsne/tsne.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -15,24 +14,25 @@
 #define GAIN_FALL 0.8f
 #define GAIN_LEAST 0.01f
 
+/* A point farther from the centre than so many times the mean distance has shot off; the rim of a
+ * disc of points is at 1.5 times. */
+#define SHOT_OFF 8
+
 typedef struct descent {
-  const ssne_affinities *affinities;
+  const ssne_tsne_options *options;
+  const ssne_partition *partition;
   MPI_Comm comm;
-  int threads;
-  ssne_plane plane;
-  ssne_forces forces;
+  ssne_log *log;
+  ssne_objective *objective;
+  float *xy;       /* [own_rows, 2] not owned */
   float *force;    /* [own_rows, 2] a quarter of the gradient */
   float *velocity; /* [own_rows, 2] the last step */
   float *gain;     /* [own_rows, 2] */
-  double seconds_sharing, seconds_attracting, seconds_repelling, seconds_summing;
+  double seconds_stepping;
 } descent;
 
 static ssne_code allocate(descent *d, ssne_error *err) {
-  const int64_t rows = d->affinities->partition.own_rows, members = 2 * rows;
-  SSNE_TRY(ssne_alloc(&d->forces.attraction, members, sizeof(float), "forces", err));
-  SSNE_TRY(ssne_alloc(&d->forces.repulsion, members, sizeof(float), "forces", err));
-  SSNE_TRY(ssne_alloc(&d->forces.potential, rows, sizeof(double), "potentials", err));
-  SSNE_TRY(ssne_alloc(&d->forces.spread, rows, sizeof(double), "terms of KL", err));
+  const int64_t members = 2 * d->partition->own_rows;
   SSNE_TRY(ssne_alloc(&d->force, members, sizeof(float), "forces", err));
   SSNE_TRY(ssne_alloc(&d->velocity, members, sizeof(float), "velocities", err));
   SSNE_TRY(ssne_alloc(&d->gain, members, sizeof(float), "gains", err));
@@ -41,71 +41,18 @@ static ssne_code allocate(descent *d, ssne_error *err) {
 }
 
 static void destroy(descent *d) {
-  ssne_plane_destroy(&d->plane);
-  ssne_free(&d->forces.attraction);
-  ssne_free(&d->forces.repulsion);
-  ssne_free(&d->forces.potential);
-  ssne_free(&d->forces.spread);
+  ssne_objective_destroy(&d->objective);
   ssne_free(&d->force);
   ssne_free(&d->velocity);
   ssne_free(&d->gain);
 }
 
-static ssne_code create(const ssne_affinities *affinities, int threads, MPI_Comm comm,
-                        const float *xy, descent *d, ssne_error *err) {
-  *d = (descent){.affinities = affinities, .comm = comm, .threads = threads};
-  SSNE_TRY(ssne_plane_create(&affinities->partition, comm, &d->plane, err));
+static ssne_code create(const ssne_affinities *affinities, const ssne_tsne_options *options,
+                        MPI_Comm comm, ssne_log *log, float *xy, descent *d, ssne_error *err) {
+  *d = (descent){
+      .options = options, .partition = &affinities->partition, .comm = comm, .log = log, .xy = xy};
   SSNE_TRY_ALL(comm, allocate(d, err), err);
-  for (int64_t r = 0; r < affinities->partition.own_rows; r++) {
-    const int64_t place = ssne_plane_place(affinities->partition.first_row + r);
-    d->plane.xy[place] = xy[2 * r];
-    d->plane.xy[place + SSNE_ROWS_BLOCK] = xy[2 * r + 1];
-  }
-  return SSNE_OK;
-}
-
-static void copy_out(const descent *d, float *xy) {
-  const ssne_partition *p = &d->affinities->partition;
-  for (int64_t r = 0; r < p->own_rows; r++) {
-    const int64_t place = ssne_plane_place(p->first_row + r);
-    xy[2 * r] = d->plane.xy[place];
-    xy[2 * r + 1] = d->plane.xy[place + SSNE_ROWS_BLOCK];
-  }
-}
-
-static double lap(double *since) {
-  const double now = ssne_clock(), passed = now - *since;
-  *since = now;
-  return passed;
-}
-
-/* Shares coordinates, computes both forces and from them d->force for P times `exaggeration`; *kl
- * is set where `with_kl`. */
-static ssne_code evaluate(descent *d, double exaggeration, int with_kl, double *kl,
-                          ssne_error *err) {
-  enum { POTENTIAL, SPREAD, SUMS };
-  const ssne_partition *p = &d->affinities->partition;
-  ssne_exact sums[SUMS] = {{{0}, 0}};
-  double since = ssne_clock();
-  SSNE_TRY(ssne_plane_share(&d->plane, d->comm, err));
-  d->seconds_sharing += lap(&since);
-  ssne_attraction(d->affinities, &d->plane, d->threads, with_kl, &d->forces);
-  d->seconds_attracting += lap(&since);
-  ssne_repulsion_exact(&d->plane, d->threads, &d->forces);
-  d->seconds_repelling += lap(&since);
-  for (int64_t r = 0; r < p->own_rows; r++) {
-    ssne_exact_add(&sums[POTENTIAL], d->forces.potential[r]);
-    if (with_kl) ssne_exact_add(&sums[SPREAD], d->forces.spread[r]);
-  }
-  SSNE_TRY(ssne_exact_reduce(sums, SUMS, d->comm, err));
-  const double z = ssne_exact_value(&sums[POTENTIAL]) - (double)p->rows;
-  const float attract = (float)exaggeration, repel = (float)(1 / z);
-  for (int64_t i = 0; i < 2 * p->own_rows; i++)
-    d->force[i] = attract * d->forces.attraction[i] - repel * d->forces.repulsion[i];
-  if (with_kl)
-    *kl = d->affinities->entropy + ssne_exact_value(&sums[SPREAD]) + d->affinities->sum * log(z);
-  d->seconds_summing += lap(&since);
-  return SSNE_OK;
+  return ssne_objective_create(affinities, &options->forces, comm, &d->objective, err);
 }
 
 /* One row's step along one axis, before its length is limited. A step goes against the force, so
@@ -117,50 +64,81 @@ static float next_velocity(float velocity, float force, float rate, float moment
   return momentum * velocity - rate * *gain * force;
 }
 
-static void step_rows(descent *d, double rate, const ssne_tsne_options *o) {
-  const ssne_partition *p = &d->affinities->partition;
-  for (int64_t r = 0; r < p->own_rows; r++) {
-    const int64_t place = ssne_plane_place(p->first_row + r);
-    float step[2];
-    for (int64_t axis = 0; axis < 2; axis++)
-      step[axis] = next_velocity(d->velocity[2 * r + axis], d->force[2 * r + axis], (float)rate,
-                                 (float)o->momentum, &d->gain[2 * r + axis]);
-    const float length = hypotf(step[0], step[1]);
-    const float shorten = length > (float)o->step_limit ? (float)o->step_limit / length : 1;
-    for (int64_t axis = 0; axis < 2; axis++) {
-      d->velocity[2 * r + axis] = step[axis] * shorten;
-      d->plane.xy[place + axis * SSNE_ROWS_BLOCK] += d->velocity[2 * r + axis];
+static void step_rows(descent *d, double rate) {
+  const double since = ssne_clock();
+  const float momentum = (float)d->options->momentum, limit = (float)d->options->step_limit;
+#pragma omp parallel for schedule(static) num_threads(d->options->forces.threads)
+  for (int64_t r = 0; r < d->partition->own_rows; r++) {
+    float step[2] = {0, 0};
+    for (int64_t i = 2 * r; i < 2 * r + 2; i++)
+      step[i - 2 * r] =
+          next_velocity(d->velocity[i], d->force[i], (float)rate, momentum, &d->gain[i]);
+    const float length = sqrtf(step[0] * step[0] + step[1] * step[1]);
+    const float shorten = length > limit ? limit / length : 1;
+    for (int64_t i = 2 * r; i < 2 * r + 2; i++) {
+      d->velocity[i] = step[i - 2 * r] * shorten;
+      d->xy[i] += d->velocity[i];
     }
   }
+  d->seconds_stepping += ssne_clock() - since;
 }
 
-/* The gradient's norm, and the coordinates' mean. */
+/* The gradient's norm and the coordinates' mean. */
 static ssne_code measure(const descent *d, double *norm, float mean[2], ssne_error *err) {
-  enum { SQUARES, X, Y, SUMS };
-  const ssne_partition *p = &d->affinities->partition;
+  enum { NORM, X, Y, SUMS };
+  const double rows = (double)d->partition->rows;
   ssne_exact sums[SUMS] = {{{0}, 0}};
-  for (int64_t r = 0; r < p->own_rows; r++) {
-    const int64_t place = ssne_plane_place(p->first_row + r);
+  for (int64_t r = 0; r < d->partition->own_rows; r++) {
     const double fx = (double)d->force[2 * r], fy = (double)d->force[2 * r + 1];
-    ssne_exact_add(&sums[SQUARES], 16 * (fx * fx + fy * fy));
-    ssne_exact_add(&sums[X], (double)d->plane.xy[place]);
-    ssne_exact_add(&sums[Y], (double)d->plane.xy[place + SSNE_ROWS_BLOCK]);
+    ssne_exact_add(&sums[NORM], 16 * (fx * fx + fy * fy));
+    ssne_exact_add(&sums[X], (double)d->xy[2 * r]);
+    ssne_exact_add(&sums[Y], (double)d->xy[2 * r + 1]);
   }
   SSNE_TRY(ssne_exact_reduce(sums, SUMS, d->comm, err));
-  *norm = sqrt(ssne_exact_value(&sums[SQUARES]));
-  mean[0] = (float)(ssne_exact_value(&sums[X]) / (double)p->rows);
-  mean[1] = (float)(ssne_exact_value(&sums[Y]) / (double)p->rows);
+  *norm = sqrt(ssne_exact_value(&sums[NORM]));
+  mean[0] = (float)(ssne_exact_value(&sums[X]) / rows);
+  mean[1] = (float)(ssne_exact_value(&sums[Y]) / rows);
   return SSNE_OK;
 }
 
+static float distance_from_origin(const float *y) {
+  return sqrtf(y[0] * y[0] + y[1] * y[1]);
+}
+
 /* Nothing in the objective holds the map in place; single precision wants it near the origin. */
-static void centre(descent *d, const float mean[2]) {
-  const ssne_partition *p = &d->affinities->partition;
-  for (int64_t r = 0; r < p->own_rows; r++) {
-    const int64_t place = ssne_plane_place(p->first_row + r);
-    d->plane.xy[place] -= mean[0];
-    d->plane.xy[place + SSNE_ROWS_BLOCK] -= mean[1];
+static ssne_code centre(descent *d, const float mean[2], double *mean_distance, ssne_error *err) {
+  ssne_exact sum = {{0}, 0};
+  for (int64_t r = 0; r < d->partition->own_rows; r++) {
+    float *y = d->xy + 2 * r;
+    for (int axis = 0; axis < 2; axis++) y[axis] -= mean[axis];
+    ssne_exact_add(&sum, (double)distance_from_origin(y));
   }
+  SSNE_TRY(ssne_exact_reduce(&sum, 1, d->comm, err));
+  *mean_distance = ssne_exact_value(&sum) / (double)d->partition->rows;
+  return SSNE_OK;
+}
+
+/* A point that has shot off would widen the mesh for all: it is brought back and stopped there. */
+static ssne_code bring_back(descent *d, float farthest, ssne_error *err) {
+  int64_t count = 0;
+  for (int64_t r = 0; r < d->partition->own_rows; r++) {
+    float *y = d->xy + 2 * r;
+    const float distance = distance_from_origin(y);
+    if (!(distance > farthest)) continue;
+    for (int axis = 0; axis < 2; axis++) {
+      y[axis] *= farthest / distance;
+      d->velocity[2 * r + axis] = 0;
+    }
+    count++;
+  }
+  SSNE_TRY(ssne_mpi_check(MPI_Allreduce(MPI_IN_PLACE, &count, 1, MPI_INT64_T, MPI_SUM, d->comm),
+                          "MPI_Allreduce", err));
+  if (count > 0)
+    ssne_log_warn(d->log,
+                  "%" PRId64 " point%s shot off and %s brought back: a lower --learning-rate "
+                  "may be needed",
+                  count, count == 1 ? "" : "s", count == 1 ? "was" : "were");
+  return SSNE_OK;
 }
 
 int64_t ssne_tsne_history_length(const ssne_tsne_options *options) {
@@ -178,54 +156,60 @@ static void tell(ssne_log *log, const ssne_tsne_record *record) {
  * centred, but for a start, which stays as it was given. */
 static ssne_code take_record(descent *d, int64_t steps, double exaggeration, double kl,
                              double seconds, ssne_tsne_record *record, ssne_error *err) {
-  double norm = 0;
+  double norm = 0, distance = 0;
   float mean[2];
   SSNE_TRY(measure(d, &norm, mean, err));
-  if (steps > 0) centre(d, mean);
   *record = (ssne_tsne_record){.iteration = steps,
                                .kl = kl,
                                .gradient_norm = norm,
                                .exaggeration = exaggeration,
                                .seconds = seconds};
-  if (isfinite(kl) && isfinite(norm)) return SSNE_OK;
-  return ssne_fail(err, SSNE_FAILED,
-                   "the embedding stopped being finite before iteration %" PRId64
-                   ": lower --learning-rate",
-                   steps);
+  tell(d->log, record);
+  if (!isfinite(kl) || !isfinite(norm))
+    return ssne_fail(err, SSNE_FAILED,
+                     "the embedding stopped being finite before iteration %" PRId64
+                     ": lower --learning-rate",
+                     steps);
+  if (steps == 0) return SSNE_OK;
+  SSNE_TRY(centre(d, mean, &distance, err));
+  return bring_back(d, (float)(SHOT_OFF * distance), err);
+}
+
+/* Whether KL has stopped falling: `last` and the record before it are of the later phase and as far
+ * apart as records are. */
+static bool is_flat(const ssne_tsne_options *o, const ssne_tsne_record *last) {
+  return o->flat > 0 && last[-1].iteration >= o->early_iterations &&
+         last->iteration - last[-1].iteration == SSNE_HISTORY_EVERY &&
+         last[-1].kl - last->kl < o->flat * last[-1].kl;
+}
+
+static bool is_recorded(const ssne_tsne_options *o, int64_t steps) {
+  return steps % SSNE_HISTORY_EVERY == 0 || steps == o->early_iterations ||
+         steps == o->early_iterations + o->iterations;
 }
 
 /* Evaluates at 0, 1, ... total steps, and steps after each but the last, so that the last record is
  * of the result. */
-static ssne_code run(descent *d, const ssne_tsne_options *o, ssne_log *log,
-                     ssne_tsne_record *history, int64_t *count, ssne_error *err) {
+static ssne_code run(descent *d, ssne_tsne_record *history, int64_t *count, ssne_error *err) {
+  const ssne_tsne_options *o = d->options;
   const int64_t total = o->early_iterations + o->iterations;
-  const double rows = (double)d->affinities->partition.rows, start = ssne_clock();
+  const double rows = (double)d->partition->rows, start = ssne_clock();
   char extra[64] = "";
-  double kl = 0;
   for (int64_t steps = 0; steps <= total; steps++) {
     const double e = steps < o->early_iterations ? o->exaggeration : o->late_exaggeration;
-    const int record =
-        steps % SSNE_HISTORY_EVERY == 0 || steps == o->early_iterations || steps == total;
-    SSNE_TRY(evaluate(d, e, record, &kl, err));
+    const bool record = is_recorded(o, steps);
+    double kl = 0;
+    SSNE_TRY(ssne_objective_evaluate(d->objective, d->xy, e, d->force, record ? &kl : NULL, err));
     if (record) {
       SSNE_TRY(take_record(d, steps, e, kl, ssne_clock() - start, &history[*count], err));
-      tell(log, &history[*count]);
       snprintf(extra, sizeof extra, "KL %.4f", kl);
       ++*count;
+      if (*count > 1 && is_flat(o, &history[*count - 1])) break;
     }
-    if (steps < total) step_rows(d, isnan(o->learning_rate) ? rows / e : o->learning_rate, o);
-    ssne_log_progress(log, steps, extra);
+    if (steps < total) step_rows(d, isnan(o->learning_rate) ? rows / e : o->learning_rate);
+    ssne_log_progress(d->log, steps, extra);
   }
   return SSNE_OK;
-}
-
-/* Iterations are the same on every rank, so that rank 0 alone counts them. */
-static void account(const descent *d, int64_t total, ssne_stages *stages) {
-  const int64_t iterations = d->affinities->partition.rank == 0 ? total : 0;
-  ssne_stages_add(stages, "share coordinates", iterations, d->seconds_sharing);
-  ssne_stages_add(stages, "attraction", iterations, d->seconds_attracting);
-  ssne_stages_add(stages, "repulsion", iterations, d->seconds_repelling);
-  ssne_stages_add(stages, "sum and normaliser", iterations, d->seconds_summing);
 }
 
 ssne_code ssne_tsne_descend(const ssne_affinities *affinities, const ssne_tsne_options *options,
@@ -233,27 +217,17 @@ ssne_code ssne_tsne_descend(const ssne_affinities *affinities, const ssne_tsne_o
                             ssne_tsne_record *history, int64_t *history_count, ssne_error *err) {
   descent d;
   *history_count = 0;
-  const int64_t total = options->early_iterations + options->iterations;
-  ssne_code code = create(affinities, options->threads, comm, xy, &d, err);
-  ssne_log_progress_begin(log, "t-SNE", "iterations", total);
-  if (code == SSNE_OK) code = run(&d, options, log, history, history_count, err);
+  ssne_code code = create(affinities, options, comm, log, xy, &d, err);
+  ssne_log_progress_begin(log, "t-SNE", "iterations",
+                          options->early_iterations + options->iterations);
+  if (code == SSNE_OK) code = run(&d, history, history_count, err);
   ssne_log_progress_end(log);
   if (code == SSNE_OK) {
-    copy_out(&d, xy);
-    account(&d, total, stages);
+    const ssne_tsne_record *last = &history[*history_count - 1];
+    ssne_objective_account(d.objective, stages);
+    ssne_stages_add(stages, "step", affinities->partition.rank == 0 ? last->iteration : 0,
+                    d.seconds_stepping);
   }
-  destroy(&d);
-  return code;
-}
-
-ssne_code ssne_tsne_gradient(const ssne_affinities *affinities, const float *xy,
-                             double exaggeration, int threads, MPI_Comm comm, double *kl,
-                             float *gradient, ssne_error *err) {
-  descent d;
-  ssne_code code = create(affinities, threads, comm, xy, &d, err);
-  if (code == SSNE_OK) code = evaluate(&d, exaggeration, 1, kl, err);
-  for (int64_t i = 0; code == SSNE_OK && gradient && i < 2 * affinities->partition.own_rows; i++)
-    gradient[i] = 4 * d.force[i];
   destroy(&d);
   return code;
 }

@@ -1,28 +1,57 @@
-/* The two forces on own rows, over plain arrays: no MPI in here.
+/* The two forces on own rows, each behind a table of functions, so that one for other hardware can
+ * be added without touching the loop.
  *
- * With K_ij = 1 / (1 + |y_i - y_j|^2), Z = sum over i != j of K_ij and q_ij = K_ij / Z,
- * KL's gradient at row i is 4 sum_j (p_ij - q_ij) K_ij (y_i - y_j) (van der Maaten & Hinton 2008).
- */
+ * With r^2 = |y_i - y_j|^2, w_ij = 1 / (1 + r^2 / a), K_ij = w_ij^a and Z = sum over i != j of
+ * K_ij, q_ij = K_ij / Z, KL's gradient at row i is 4 sum_j (p_ij - q_ij) w_ij (y_i - y_j) (van der
+ * Maaten & Hinton 2008 for a = 1; Kobak et al. 2019). */
 #ifndef SSNE_TSNE_FORCES_H
 #define SSNE_TSNE_FORCES_H
 
 #include "plane.h"
+#include "shardsne/stages.h"
 #include "shardsne/tsne.h"
+
+#include <mpi.h>
+#include <stdbool.h>
 #include <stdint.h>
 
-/* What the kernels give for each own row. */
+/* What the backends give for each own row. */
 typedef struct ssne_forces {
-  float *attraction; /* [own_rows, 2] sum_j p_ij K_ij (y_i - y_j) */
-  float *repulsion;  /* [own_rows, 2] sum_j K_ij^2 (y_i - y_j), to be divided by Z */
-  double *potential; /* [own_rows] sum over all j, itself included, of K_ij */
-  double *spread;    /* [own_rows] sum_j p_ij log(1 + |y_i - y_j|^2), the part of KL that moves */
+  float *attraction; /* [own_rows, 2] sum_j p_ij w_ij (y_i - y_j) */
+  float *repulsion;  /* [own_rows, 2] sum_j K_ij w_ij (y_i - y_j), to be divided by Z */
+  double *potential; /* [own_rows] sum over j != i of K_ij */
+  double *spread;    /* [own_rows] -sum_j p_ij log K_ij, the part of KL that moves */
 } ssne_forces;
 
-/* attraction, and spread where `with_spread`. */
-void ssne_attraction(const ssne_affinities *affinities, const ssne_plane *plane, int threads,
-                     int with_spread, ssne_forces *forces);
+typedef struct ssne_attraction_backend {
+  const char *name;
+  /* Not collective. `affinities` outlives the state. A failed call leaves nothing to destroy. */
+  ssne_code (*create)(const ssne_affinities *affinities, const ssne_force_options *options,
+                      void **state, ssne_error *err);
+  /* Not collective. Fills forces->attraction and, if `with_spread`, forces->spread. */
+  void (*apply)(void *state, const ssne_plane *plane, bool with_spread, ssne_forces *forces);
+  void (*destroy)(void **state);
+} ssne_attraction_backend;
 
-/* repulsion and potential: the exact sum over all pairs, the reference for any other method. */
-void ssne_repulsion_exact(const ssne_plane *plane, int threads, ssne_forces *forces);
+extern const ssne_attraction_backend ssne_attraction_reference; /* one entry after the other */
+extern const ssne_attraction_backend ssne_attraction_cpu;       /* vectors */
+
+typedef struct ssne_repulsion_backend {
+  const char *name;
+  /* Collective. A failed call leaves nothing to destroy. */
+  ssne_code (*create)(const ssne_partition *partition, const ssne_force_options *options,
+                      MPI_Comm comm, void **state, ssne_error *err);
+  /* Collective. Fills forces->repulsion and forces->potential. */
+  ssne_code (*apply)(void *state, const ssne_plane *plane, ssne_forces *forces, ssne_error *err);
+  /* Adds the seconds spent in parts of apply, where it has parts worth naming. */
+  void (*account)(const void *state, ssne_stages *stages);
+  void (*destroy)(void **state);
+} ssne_repulsion_backend;
+
+/* SSNE_REPULSION_AUTO takes the mesh from so many rows on. */
+#define SSNE_MESH_ROWS 4000
+
+extern const ssne_repulsion_backend ssne_repulsion_exact; /* all pairs: the reference */
+extern const ssne_repulsion_backend ssne_repulsion_mesh;  /* see mesh.h */
 
 #endif

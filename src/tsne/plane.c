@@ -11,7 +11,7 @@ static ssne_code allocate(ssne_plane *plane, ssne_error *err) {
   const ssne_partition *p = &plane->partition;
   if (p->blocks > INT_MAX)
     return ssne_fail(err, SSNE_FAILED, "%" PRId64 " rows are more than can be exchanged", p->rows);
-  SSNE_TRY(ssne_alloc(&plane->xy, p->blocks, sizeof(float[2][SSNE_ROWS_BLOCK]),
+  SSNE_TRY(ssne_alloc(&plane->xy, p->blocks, sizeof(float[SSNE_ROWS_BLOCK][2]),
                       "blocks of coordinates", err));
   SSNE_TRY(ssne_alloc(&plane->counts, p->ranks, sizeof(int), "ranks", err));
   SSNE_TRY(ssne_alloc(&plane->starts, p->ranks, sizeof(int), "ranks", err));
@@ -19,10 +19,8 @@ static ssne_code allocate(ssne_plane *plane, ssne_error *err) {
     plane->starts[r] = (int)ssne_partition_first_block(p, r);
     plane->counts[r] = (int)ssne_partition_first_block(p, r + 1) - plane->starts[r];
   }
-  for (int64_t row = p->rows; row < p->blocks * SSNE_ROWS_BLOCK; row++) {
-    plane->xy[ssne_plane_place(row)] = SSNE_PLANE_FAR;
-    plane->xy[ssne_plane_place(row) + SSNE_ROWS_BLOCK] = SSNE_PLANE_FAR;
-  }
+  for (int64_t i = 2 * p->rows; i < 2 * p->blocks * SSNE_ROWS_BLOCK; i++)
+    plane->xy[i] = SSNE_PLANE_FAR;
   return SSNE_OK;
 }
 

@@ -1,8 +1,5 @@
-/* The coordinates of all rows, as every rank holds them during the descent.
- *
- * Rows lie in blocks of SSNE_ROWS_BLOCK, in each first the x, then the y of its rows: a block is
- * one piece of vectors for the kernels and one element for MPI. Places past the last row hold
- * SSNE_PLANE_FAR. */
+/* The coordinates of all rows, as every rank holds them during the descent. Whole blocks of
+ * SSNE_ROWS_BLOCK rows; places past the last row hold SSNE_PLANE_FAR. */
 #ifndef SSNE_TSNE_PLANE_H
 #define SSNE_TSNE_PLANE_H
 
@@ -16,7 +13,7 @@
 
 typedef struct ssne_plane {
   ssne_partition partition;
-  float *xy;            /* [blocks][2][SSNE_ROWS_BLOCK], owned */
+  float *xy;            /* [blocks * SSNE_ROWS_BLOCK, 2], owned, aligned to 64 bytes */
   int *counts, *starts; /* [ranks] in blocks, for MPI */
   MPI_Datatype block;
 } ssne_plane;
@@ -29,10 +26,5 @@ void ssne_plane_destroy(ssne_plane *plane);
 
 /* Collective. Every rank's own blocks come to all. */
 ssne_code ssne_plane_share(ssne_plane *plane, MPI_Comm comm, ssne_error *err);
-
-/* Where the x of `row` is; its y is SSNE_ROWS_BLOCK further. */
-static inline int64_t ssne_plane_place(int64_t row) {
-  return row / SSNE_ROWS_BLOCK * (INT64_C(2) * SSNE_ROWS_BLOCK) + row % SSNE_ROWS_BLOCK;
-}
 
 #endif

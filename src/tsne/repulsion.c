@@ -1,48 +1,77 @@
+/* The exact sum over all pairs: the reference for any other method, and the quickest for few rows.
+ */
 #include "forces.h"
+#include "repulsion_kernels.h"
 
-#include "shardsne/simd.h"
+#include "shardsne/agree.h"
+#include "shardsne/memory.h"
 
-typedef struct pair_sums {
-  double x, y, potential;
-} pair_sums;
+typedef struct exact {
+  double tail_df;
+  int threads;
+  int64_t blocks; /* in all */
+  float *split;   /* [blocks][2][SSNE_ROWS_BLOCK] the coordinates, in each block first the x */
+} exact;
 
-static double add_lanes(const double lane[SSNE_LANES]) {
-  double sum = 0;
-  for (int l = 0; l < SSNE_LANES; l++) sum += lane[l];
-  return sum;
+static void destroy(void **state) {
+  exact *e = *state;
+  if (e) ssne_free(&e->split);
+  ssne_free(state);
 }
 
-/* One row against all blocks, in order. Single precision within a block, where few terms meet,
- * double across blocks. The row meets itself with K = 1 and no force. */
-SSNE_CLONES
-static pair_sums repel_row(const float *blocks, int64_t count, float x, float y) {
-  enum { X = 0, Y = SSNE_LANES, K = 2 * SSNE_LANES, SUMS = 3 * SSNE_LANES };
-  double all[SUMS] = {0}; /* one array of lanes, which compilers turn into vectors more readily */
-  for (int64_t b = 0; b < count; b++) {
-    const float *xs = blocks + b * 2 * SSNE_ROWS_BLOCK, *ys = xs + SSNE_ROWS_BLOCK;
-    float sum[SUMS] = {0};
-    for (int j = 0; j < SSNE_ROWS_BLOCK; j += SSNE_LANES)
-      for (int l = 0; l < SSNE_LANES; l++) {
-        const float dx = x - xs[j + l], dy = y - ys[j + l];
-        const float k = 1 / (1 + (dx * dx + dy * dy));
-        sum[X + l] += k * k * dx;
-        sum[Y + l] += k * k * dy;
-        sum[K + l] += k;
-      }
-    for (int l = 0; l < SUMS; l++) all[l] += (double)sum[l];
+static ssne_code allocate(const ssne_partition *p, const ssne_force_options *o, void **state,
+                          ssne_error *err) {
+  exact *e = NULL;
+  SSNE_TRY(ssne_alloc(&e, 1, sizeof *e, "repulsion", err));
+  *state = e;
+  *e = (exact){.tail_df = o->tail_df, .threads = o->threads, .blocks = p->blocks};
+  return ssne_alloc(&e->split, p->blocks, sizeof(float[2][SSNE_ROWS_BLOCK]),
+                    "blocks of coordinates", err);
+}
+
+static ssne_code create(const ssne_partition *p, const ssne_force_options *o, MPI_Comm comm,
+                        void **state, ssne_error *err) {
+  *state = NULL;
+  const ssne_code code = ssne_agree(comm, allocate(p, o, state, err), err);
+  if (code != SSNE_OK) destroy(state);
+  return code;
+}
+
+static void split_block(const float *xy, float *split) {
+  for (int64_t r = 0; r < SSNE_ROWS_BLOCK; r++) {
+    split[r] = xy[2 * r];
+    split[SSNE_ROWS_BLOCK + r] = xy[2 * r + 1];
   }
-  return (pair_sums){add_lanes(all + X), add_lanes(all + Y), add_lanes(all + K)};
 }
 
-void ssne_repulsion_exact(const ssne_plane *plane, int threads, ssne_forces *forces) {
+static ssne_code apply(void *state, const ssne_plane *plane, ssne_forces *forces, ssne_error *err) {
+  (void)err;
+  const exact *e = state;
   const ssne_partition *p = &plane->partition;
-#pragma omp parallel for schedule(static) num_threads(threads)
-  for (int64_t r = 0; r < p->own_rows; r++) {
-    const int64_t place = ssne_plane_place(p->first_row + r);
-    const pair_sums sums =
-        repel_row(plane->xy, p->blocks, plane->xy[place], plane->xy[place + SSNE_ROWS_BLOCK]);
-    forces->repulsion[2 * r] = (float)sums.x;
-    forces->repulsion[2 * r + 1] = (float)sums.y;
-    forces->potential[r] = sums.potential;
+  const repulsion_kernels *kernels = repulsion_kernels_at(ssne_simd_level());
+  const int64_t size = INT64_C(2) * SSNE_ROWS_BLOCK;
+#pragma omp parallel num_threads(e->threads)
+  {
+#pragma omp for schedule(static)
+    for (int64_t b = 0; b < e->blocks; b++) split_block(plane->xy + b * size, e->split + b * size);
+#pragma omp for schedule(static)
+    for (int64_t r = 0; r < p->own_rows; r++) {
+      const float *y = plane->xy + 2 * (p->first_row + r);
+      const pair_sums sums =
+          e->tail_df == 1 ? kernels->repel_row(e->split, e->blocks, y[0], y[1])
+                          : kernels->repel_row_tailed(e->split, e->blocks, y[0], y[1], e->tail_df);
+      forces->repulsion[2 * r] = (float)sums.x;
+      forces->repulsion[2 * r + 1] = (float)sums.y;
+      forces->potential[r] = sums.potential - 1; /* of the row on itself */
+    }
   }
+  return SSNE_OK;
 }
+
+static void account(const void *state, ssne_stages *stages) {
+  (void)state;
+  (void)stages;
+}
+
+const ssne_repulsion_backend ssne_repulsion_exact = {
+    .name = "exact", .create = create, .apply = apply, .account = account, .destroy = destroy};

@@ -2,7 +2,6 @@
 #include "shardsne/exact_sum.h"
 #include "shardsne/memory.h"
 #include "shardsne/random.h"
-#include "shardsne/simd.h"
 #include "shardsne/tsne.h"
 
 #include <math.h>
@@ -18,8 +17,8 @@ static void score_rows(const ssne_rows *rows, const double *directions, int thre
     double x = 0, y = 0;
     for (int64_t c = 0; c < rows->columns; c++) {
       const double value = (double)rows->data[r * rows->stride + c];
-      x += value * directions[c * SSNE_LANES];
-      y += value * directions[c * SSNE_LANES + 1];
+      x += value * directions[c * SSNE_DIRECTIONS];
+      y += value * directions[c * SSNE_DIRECTIONS + 1];
     }
     score[2 * r] = x;
     score[2 * r + 1] = y;
@@ -55,7 +54,7 @@ static ssne_code start_from(const ssne_rows *rows, uint64_t seed, int threads, M
 ssne_code ssne_start_pca(const ssne_rows *rows, uint64_t seed, int threads, MPI_Comm comm,
                          float *xy, ssne_error *err) {
   double *directions = NULL, *score = NULL;
-  ssne_code code = ssne_alloc(&directions, rows->stride * SSNE_LANES, sizeof(double),
+  ssne_code code = ssne_alloc(&directions, rows->stride * SSNE_DIRECTIONS, sizeof(double),
                               "principal directions", err);
   if (code == SSNE_OK)
     code = ssne_alloc(&score, 2 * rows->partition.own_rows, sizeof(double), "scores", err);

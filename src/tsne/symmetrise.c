@@ -1,17 +1,26 @@
-/* From conditional to joint probabilities: p_ij needs p_i|j, which the owner of row j has. Each
- * rank sends every p_j|i of its rows to the owner of row j, merges what it receives with its own,
- * and adds the two where both are there. A sum of two terms does not depend on their order. */
+/* From conditional to joint probabilities: p_j|i belongs to the rows at the places of both i and j,
+ * and is brought to the owners of both. There each row is sorted by column, and the two terms of
+ * a mutual pair, now side by side, are added: a sum of two does not depend on their order.
+ *
+ * What makes it fit is that every step takes the place of the one before: p_j|i of the distances,
+ * and P's values, half as wide, of the words they were sorted in. */
+#include "affinity_kernels.h"
+
 #include "shardsne/agree.h"
 #include "shardsne/exact_sum.h"
 #include "shardsne/exchange.h"
 #include "shardsne/memory.h"
 #include "shardsne/tsne.h"
 
-#include <math.h>
-#include <stdlib.h>
+#include <limits.h>
 #include <string.h>
 
-/* p_row|column, on its way to the owner of `row`. */
+/* Entries that are sent, and received, at a time: 32 MiB each. */
+#define ROUND_ENTRIES (((int64_t)32 << 20) / (int64_t)sizeof(entry))
+/* The rows of a round to begin with. */
+#define ROUND_ROWS ((int64_t)1 << 16)
+
+/* p of a pair of places, on its way to the owner of `row`. */
 typedef struct entry {
   uint32_t row, column;
   float value;
@@ -19,74 +28,121 @@ typedef struct entry {
 
 typedef struct build {
   const ssne_partition *p;
-  const uint32_t *index; /* [own_rows, k] */
-  const float *distance; /* [own_rows, k] */
-  int64_t k;
+  ssne_neighbours *neighbours; /* whose distances become p_j|i */
   int threads;
   MPI_Comm comm;
-  float *conditional; /* [own_rows, k] */
-  entry *received;
-  int64_t received_count;
+  uint32_t *place;  /* [rows] of each row, or NULL: its own number */
+  uint32_t *length; /* [rows] entries of the row at each place, in the end of own places alone */
+  int64_t *slot;    /* [own_rows + 1] where each row's words begin, multiples of the padding */
+  uint64_t *words;  /* [slot[own_rows]] column and value of each entry */
 } build;
 
-static void calibrate(build *b, double perplexity) {
-#pragma omp parallel for schedule(static) num_threads(b->threads)
-  for (int64_t r = 0; r < b->p->own_rows; r++)
-    ssne_perplexity_calibrate(b->distance + r * b->k, b->k, perplexity, b->conditional + r * b->k);
+static uint32_t place_of(const build *b, int64_t row) {
+  return b->place ? b->place[row] : (uint32_t)row;
 }
 
-/* Counts, by owner, the entries that leave this rank; those whose p has underflowed to 0 do not. */
-static void count_leaving(const build *b, int64_t *counts) {
-  for (int64_t e = 0; e < b->p->own_rows * b->k; e++)
-    if (b->conditional[e] > 0) counts[ssne_partition_owner(b->p, b->index[e])]++;
+static int64_t padded(int64_t entries) {
+  return (entries + SSNE_AFFINITY_PAD - 1) / SSNE_AFFINITY_PAD * SSNE_AFFINITY_PAD;
 }
 
-/* Lays the entries out by owner; place[r] is where the next for rank r goes. */
-static void pack(const build *b, int64_t *place, entry *leaving) {
-  for (int64_t e = 0; e < b->p->own_rows * b->k; e++) {
-    if (!(b->conditional[e] > 0)) continue;
-    const int owner = ssne_partition_owner(b->p, b->index[e]);
-    leaving[place[owner]++] = (entry){.row = b->index[e],
-                                      .column = (uint32_t)(b->p->first_row + e / b->k),
-                                      .value = b->conditional[e]};
+/* Where thread t's share of `count` begins. */
+static int64_t share_begin(int64_t count, int threads, int t) {
+  return count / threads * t + count % threads * t / threads;
+}
+
+/* --- conditional probabilities ------------------------------------------------------------- */
+
+/* p_j|i of own row r takes the place of its distances. `one` and `mean` [k] are working space. */
+static void calibrate_row(const build *b, int64_t r, const double *perplexities, int64_t count,
+                          float *one, double *mean) {
+  const int64_t k = b->neighbours->k;
+  float *distance = b->neighbours->distance + r * b->neighbours->stride;
+  memset(mean, 0, (size_t)k * sizeof *mean);
+  for (int64_t c = 0; c < count; c++) {
+    ssne_perplexity_calibrate(distance, k, perplexities[c], one);
+    for (int64_t n = 0; n < k; n++) mean[n] += (double)one[n];
   }
+  for (int64_t n = 0; n < k; n++) distance[n] = (float)(mean[n] / (double)count);
 }
 
-static ssne_code swap_entries(build *b, int64_t *counts, ssne_error *err) {
-  const int ranks = b->p->ranks;
-  int64_t *leaving_counts = counts, *coming_counts = counts + ranks,
-          *place = counts + 2 * (int64_t)ranks;
-  entry *leaving = NULL;
-  count_leaving(b, leaving_counts);
-  int64_t total = 0;
-  for (int r = 0; r < ranks; r++) {
-    place[r] = total;
-    total += leaving_counts[r];
-  }
-  SSNE_TRY(ssne_exchange_counts(leaving_counts, coming_counts, b->comm, err));
-  for (int r = 0; r < ranks; r++) b->received_count += coming_counts[r];
-  ssne_code code = ssne_alloc(&leaving, total, sizeof *leaving, "affinities to send", err);
-  if (code == SSNE_OK)
-    code = ssne_alloc(&b->received, b->received_count, sizeof *b->received, "affinities to receive",
-                      err);
+static ssne_code calibrate(const build *b, const double *perplexities, int64_t count,
+                           ssne_error *err) {
+  const int64_t k = b->neighbours->k, rows = b->p->own_rows;
+  float *one = NULL;
+  double *mean = NULL;
+  ssne_code code = ssne_alloc(&one, b->threads * k, sizeof *one, "probabilities", err);
+  if (code == SSNE_OK) code = ssne_alloc(&mean, b->threads * k, sizeof *mean, "means", err);
   code = ssne_agree(b->comm, code, err);
   if (code == SSNE_OK) {
-    pack(b, place, leaving);
-    code = ssne_exchange(leaving, leaving_counts, b->received, coming_counts, sizeof *leaving,
-                         b->comm, err);
+#pragma omp parallel for schedule(static, 1) num_threads(b->threads)
+    for (int t = 0; t < b->threads; t++)
+      for (int64_t r = share_begin(rows, b->threads, t); r < share_begin(rows, b->threads, t + 1);
+           r++)
+        calibrate_row(b, r, perplexities, count, one + t * k, mean + t * k);
   }
-  ssne_free(&leaving);
+  ssne_free(&one);
+  ssne_free(&mean);
   return code;
 }
 
-static ssne_code transpose(build *b, ssne_error *err) {
-  int64_t *counts = NULL;
-  SSNE_TRY_ALL(b->comm, ssne_alloc(&counts, 3 * (int64_t)b->p->ranks, sizeof *counts, "ranks", err),
-               err);
-  const ssne_code code = swap_entries(b, counts, err);
-  ssne_free(&counts);
-  return code;
+/* --- counting ------------------------------------------------------------------------------ */
+
+/* Counts this rank's entries of the rows at places begin ... end - 1. Threads look at all entries
+ * and each take those of their own places: no two write to the same row. */
+static void count_range(const build *b, int64_t begin, int64_t end) {
+  const ssne_neighbours *n = b->neighbours;
+  for (int64_t r = 0; r < b->p->own_rows; r++) {
+    const uint32_t *index = n->index + r * n->stride;
+    const float *p = n->distance + r * n->stride;
+    uint32_t present = 0;
+    for (int64_t i = 0; i < n->k; i++) {
+      const uint32_t place = place_of(b, index[i]);
+      const bool there = p[i] > 0;
+      present += there;
+      if (there && place >= begin && place < end) b->length[place]++;
+    }
+    const uint32_t own = place_of(b, b->p->first_row + r);
+    if (own >= begin && own < end) b->length[own] += present;
+  }
 }
+
+/* Every rank has counted for all places: their owners get the sums. */
+static ssne_code sum_lengths(const build *b, ssne_error *err) {
+  for (int owner = 0; owner < b->p->ranks && b->p->ranks > 1; owner++) {
+    const int64_t end = ssne_partition_first_row(b->p, owner + 1);
+    const bool mine = owner == b->p->rank;
+    for (int64_t at = ssne_partition_first_row(b->p, owner); at < end; at += INT_MAX / 4) {
+      const int now = (int)(end - at < INT_MAX / 4 ? end - at : INT_MAX / 4);
+      SSNE_TRY(ssne_mpi_check(MPI_Reduce(mine ? MPI_IN_PLACE : b->length + at,
+                                         mine ? b->length + at : NULL, now, MPI_UINT32_T, MPI_SUM,
+                                         owner, b->comm),
+                              "MPI_Reduce", err));
+    }
+  }
+  return SSNE_OK;
+}
+
+/* Rows' slots, of whole vectors. `length` of own places returns to 0. */
+static ssne_code allot(build *b, ssne_error *err) {
+  uint32_t *own = b->length + b->p->first_row;
+  SSNE_TRY(ssne_alloc(&b->slot, b->p->own_rows + 1, sizeof *b->slot, "rows of affinities", err));
+  for (int64_t r = 0; r < b->p->own_rows; r++) {
+    b->slot[r + 1] = b->slot[r] + padded(own[r]);
+    own[r] = 0;
+  }
+  return ssne_alloc(&b->words, b->slot[b->p->own_rows], sizeof *b->words, "affinities", err);
+}
+
+static ssne_code count(build *b, ssne_error *err) {
+  const int64_t rows = b->p->rows;
+#pragma omp parallel for schedule(static, 1) num_threads(b->threads)
+  for (int t = 0; t < b->threads; t++)
+    count_range(b, share_begin(rows, b->threads, t), share_begin(rows, b->threads, t + 1));
+  SSNE_TRY(sum_lengths(b, err));
+  return ssne_agree(b->comm, allot(b, err), err);
+}
+
+/* --- filling ------------------------------------------------------------------------------- */
 
 /* Column and value in one word that sorts by column. */
 static uint64_t word_of(uint32_t column, float value) {
@@ -102,96 +158,286 @@ static float value_of(uint64_t word) {
   return value;
 }
 
-static int by_word(const void *a, const void *b) {
-  const uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-  return (x > y) - (x < y);
+static void put(const build *b, uint32_t row, uint32_t column, float value) {
+  b->words[b->slot[row - b->p->first_row] + b->length[row]++] = word_of(column, value);
 }
 
-/* Own and received entries of each row side by side, not yet sorted: words[start[r] ...]. */
-static void gather_words(const build *b, int64_t *start, uint64_t *words) {
-  const int64_t rows = b->p->own_rows, first = b->p->first_row;
-  for (int64_t e = 0; e < rows * b->k; e++) start[e / b->k + 1] += b->conditional[e] > 0;
-  for (int64_t e = 0; e < b->received_count; e++) start[b->received[e].row - first + 1]++;
-  for (int64_t r = 0; r < rows; r++) start[r + 1] += start[r];
-  /* start[r] serves as the place of row r's next word, and is moved back afterwards */
-  for (int64_t e = 0; e < rows * b->k; e++)
-    if (b->conditional[e] > 0) words[start[e / b->k]++] = word_of(b->index[e], b->conditional[e]);
-  for (int64_t e = 0; e < b->received_count; e++)
-    words[start[b->received[e].row - first]++] =
-        word_of(b->received[e].column, b->received[e].value);
-  for (int64_t r = rows; r > 0; r--) start[r] = start[r - 1];
-  start[0] = 0;
+/* This rank's own entries of the rows at places begin ... end - 1. */
+static void fill_range(const build *b, int64_t begin, int64_t end) {
+  const ssne_neighbours *n = b->neighbours;
+  for (int64_t r = 0; r < b->p->own_rows; r++) {
+    const uint32_t *index = n->index + r * n->stride;
+    const float *p = n->distance + r * n->stride;
+    const uint32_t own = place_of(b, b->p->first_row + r);
+    const bool take = own >= begin && own < end;
+    for (int64_t i = 0; i < n->k; i++) {
+      if (!(p[i] > 0)) continue;
+      const uint32_t place = place_of(b, index[i]);
+      if (take) put(b, own, place, p[i]);
+      if (place >= begin && place < end) put(b, place, own, p[i]);
+    }
+  }
 }
 
-/* Sorts row r's words and adds those of equal column; returns how many are left. */
-static int64_t merge_row(uint64_t *words, int64_t count) {
-  qsort(words, (size_t)count, sizeof *words, by_word);
-  int64_t left = 0;
-  for (int64_t w = 0; w < count; w++) {
-    const uint32_t column = (uint32_t)(words[w] >> 32);
-    if (left > 0 && (uint32_t)(words[left - 1] >> 32) == column)
-      words[left - 1] = word_of(column, value_of(words[left - 1]) + value_of(words[w]));
+/* The entries received that belong to the rows at places begin ... end - 1. */
+static void take_range(const build *b, const entry *received, int64_t count, int64_t begin,
+                       int64_t end) {
+  for (int64_t e = 0; e < count; e++)
+    if (received[e].row >= begin && received[e].row < end)
+      put(b, received[e].row, received[e].column, received[e].value);
+}
+
+/* Brings what this rank has received, or with NULL its own entries, to its rows. */
+static void fill(const build *b, const entry *received, int64_t count) {
+  const int64_t first = b->p->first_row, rows = b->p->own_rows;
+#pragma omp parallel for schedule(static, 1) num_threads(b->threads)
+  for (int t = 0; t < b->threads; t++) {
+    const int64_t begin = first + share_begin(rows, b->threads, t);
+    const int64_t end = first + share_begin(rows, b->threads, t + 1);
+    if (received)
+      take_range(b, received, count, begin, end);
     else
-      words[left++] = words[w];
+      fill_range(b, begin, end);
   }
-  return left;
 }
 
-/* Merges every row and closes the gaps. `left` [own_rows] is working space. */
-static void merge_rows(const build *b, int64_t *start, uint64_t *words, int64_t *left) {
-  const int64_t rows = b->p->own_rows;
-#pragma omp parallel for schedule(dynamic, 64) num_threads(b->threads)
-  for (int64_t r = 0; r < rows; r++) left[r] = merge_row(words + start[r], start[r + 1] - start[r]);
-  int64_t end = 0;
-  for (int64_t r = 0; r < rows; r++) {
-    memmove(words + end, words + start[r], (size_t)left[r] * sizeof *words);
-    start[r] = end;
-    end += left[r];
-  }
-  start[rows] = end;
+/* --- sending ------------------------------------------------------------------------------- */
+
+/* What goes between ranks in rounds of so many rows of each. */
+typedef struct post {
+  int64_t capacity;          /* entries that `out` and `in` have room for */
+  entry *out, *in;           /* by rank */
+  int64_t *leaving, *coming; /* [ranks] entries */
+  int64_t *next;             /* [ranks] where in `out` the next goes; NULL while they are counted */
+  int *owner;                /* [blocks] */
+} post;
+
+static void post_free(post *o) {
+  ssne_free(&o->out);
+  ssne_free(&o->in);
+  ssne_free(&o->leaving);
+  ssne_free(&o->owner);
 }
 
-static ssne_code fill_rows(const build *b, ssne_affinities *out, uint64_t *words, int64_t *left,
-                           ssne_error *err) {
-  gather_words(b, out->start, words);
-  merge_rows(b, out->start, words, left);
-  const int64_t count = out->start[b->p->own_rows];
-  SSNE_TRY(ssne_alloc(&out->column, count, sizeof *out->column, "affinities", err));
-  SSNE_TRY(ssne_alloc(&out->value, count, sizeof *out->value, "affinities", err));
-  const float divisor = 2 * (float)b->p->rows;
-  for (int64_t e = 0; e < count; e++) {
-    out->column[e] = (uint32_t)(words[e] >> 32);
-    out->value[e] = value_of(words[e]) / divisor;
+static ssne_code post_create(const build *b, post *o, ssne_error *err) {
+  const int64_t ranks = b->p->ranks, least = 2 * b->neighbours->k * ranks; /* a row of each */
+  *o = (post){.capacity = ROUND_ENTRIES > least ? ROUND_ENTRIES : least};
+  SSNE_TRY(ssne_alloc(&o->out, o->capacity, sizeof *o->out, "affinities to send", err));
+  SSNE_TRY(ssne_alloc(&o->in, o->capacity, sizeof *o->in, "affinities to receive", err));
+  SSNE_TRY(ssne_alloc(&o->leaving, 3 * ranks, sizeof *o->leaving, "ranks", err));
+  SSNE_TRY(ssne_alloc(&o->owner, b->p->blocks, sizeof *o->owner, "blocks", err));
+  o->coming = o->leaving + ranks;
+  for (int64_t block = 0; block < b->p->blocks; block++)
+    o->owner[block] = ssne_partition_owner(b->p, block * b->p->block_rows);
+  return SSNE_OK;
+}
+
+static void send_entry(const build *b, post *o, uint32_t row, uint32_t column, float value) {
+  const int owner = o->owner[row / b->p->block_rows];
+  if (owner == b->p->rank) return;
+  if (o->next)
+    o->out[o->next[owner]++] = (entry){.row = row, .column = column, .value = value};
+  else
+    o->leaving[owner]++;
+}
+
+/* Sends, or with `next` NULL counts, what own rows begin ... end - 1 have for other ranks. */
+static void send_rows(const build *b, post *o, int64_t begin, int64_t end) {
+  const ssne_neighbours *n = b->neighbours;
+  for (int64_t r = begin; r < end; r++) {
+    const uint32_t own = place_of(b, b->p->first_row + r);
+    for (int64_t i = r * n->stride; i < r * n->stride + n->k; i++) {
+      if (!(n->distance[i] > 0)) continue;
+      const uint32_t place = place_of(b, n->index[i]);
+      send_entry(b, o, own, place, n->distance[i]);
+      send_entry(b, o, place, own, n->distance[i]);
+    }
+  }
+}
+
+/* Counts a round's entries. The larger of what a rank sends and receives, and the rows left before
+ * the round, each the most of any rank. */
+static ssne_code plan_round(const build *b, post *o, int64_t begin, int64_t end, int64_t *most,
+                            int64_t *rows_left, ssne_error *err) {
+  const int ranks = b->p->ranks;
+  int64_t out = 0, in = 0;
+  memset(o->leaving, 0, (size_t)ranks * sizeof *o->leaving);
+  o->next = NULL;
+  send_rows(b, o, begin, end);
+  SSNE_TRY(ssne_exchange_counts(o->leaving, o->coming, b->comm, err));
+  o->next = o->coming + ranks;
+  for (int r = 0; r < ranks; r++) {
+    o->next[r] = out;
+    out += o->leaving[r];
+    in += o->coming[r];
+  }
+  int64_t all[2] = {out > in ? out : in, b->p->own_rows - begin};
+  SSNE_TRY(ssne_mpi_check(MPI_Allreduce(MPI_IN_PLACE, all, 2, MPI_INT64_T, MPI_MAX, b->comm),
+                          "MPI_Allreduce", err));
+  *most = all[0];
+  *rows_left = all[1];
+  return SSNE_OK;
+}
+
+/* As many rounds on every rank. Where rows of all ranks have their neighbours on the same one,
+ * rounds become shorter until that has room for them. */
+static ssne_code run_rounds(const build *b, post *o, ssne_error *err) {
+  int64_t begin = 0, round = ROUND_ROWS, most = 0, rows_left = 1;
+  while (rows_left > 0) {
+    const int64_t end = begin + round < b->p->own_rows ? begin + round : b->p->own_rows;
+    SSNE_TRY(plan_round(b, o, begin, end, &most, &rows_left, err));
+    if (most > o->capacity) {
+      round = round > 1 ? round / 2 : 1;
+      continue;
+    }
+    int64_t in = 0;
+    for (int r = 0; r < b->p->ranks; r++) in += o->coming[r];
+    send_rows(b, o, begin, end);
+    SSNE_TRY(ssne_exchange(o->out, o->leaving, o->in, o->coming, sizeof *o->out, b->comm, err));
+    fill(b, o->in, in);
+    begin = end;
   }
   return SSNE_OK;
 }
 
-static ssne_code merge(const build *b, ssne_affinities *out, ssne_error *err) {
-  const int64_t rows = b->p->own_rows;
-  uint64_t *words = NULL;
-  int64_t *left = NULL;
-  ssne_code code = ssne_alloc(&out->start, rows + 1, sizeof *out->start, "row starts", err);
-  if (code == SSNE_OK) code = ssne_alloc(&left, rows, sizeof *left, "row lengths", err);
-  if (code == SSNE_OK)
-    code = ssne_alloc(&words, rows * b->k + b->received_count, sizeof *words, "affinities", err);
-  if (code == SSNE_OK) code = fill_rows(b, out, words, left, err);
-  ssne_free(&words);
-  ssne_free(&left);
-  return ssne_agree(b->comm, code, err);
+static ssne_code trade(const build *b, ssne_error *err) {
+  post o = {0};
+  if (b->p->ranks == 1) return SSNE_OK;
+  ssne_code code = ssne_agree(b->comm, post_create(b, &o, err), err);
+  if (code == SSNE_OK) code = run_rounds(b, &o, err);
+  post_free(&o);
+  return code;
 }
 
-/* The constants of KL, as exact sums over blocks' entries. */
-static ssne_code sum_up(ssne_affinities *a, MPI_Comm comm, ssne_error *err) {
-  enum { ENTROPY, SUM, SUMS };
-  ssne_exact sums[SUMS] = {{{0}, 0}};
-  for (int64_t r = 0; r < a->partition.own_rows; r++) {
-    for (int64_t e = a->start[r]; e < a->start[r + 1]; e++) {
-      const double p = (double)a->value[e];
-      if (!(p > 0)) continue; /* it underflowed */
-      ssne_exact_add(&sums[ENTROPY], p * log(p));
-      ssne_exact_add(&sums[SUM], p);
+/* --- merging ------------------------------------------------------------------------------- */
+
+/* Sorts by column, `bits` of which are in use, in passes over 8 bits or less: from the least
+ * significant, each keeping the order of the one before. `other` has room for as many. */
+static void sort_row(uint64_t *words, int64_t count, int bits, uint64_t *other) {
+  enum { MOST = 256 };
+  const int passes = (bits + 7) / 8, digit = (bits + passes - 1) / passes, values = 1 << digit;
+  uint64_t *from = words, *to = other;
+  for (int pass = 0; pass < passes; pass++) {
+    const int shift = 32 + pass * digit;
+    const uint64_t mask = (uint64_t)values - 1;
+    uint32_t next[MOST], total = 0;
+    memset(next, 0, (size_t)values * sizeof *next);
+    for (int64_t w = 0; w < count; w++) next[from[w] >> shift & mask]++;
+    for (int v = 0; v < values; v++) {
+      const uint32_t here = next[v];
+      next[v] = total;
+      total += here;
     }
-    for (int i = 0; i < SUMS; i++) ssne_exact_normalise(&sums[i]); /* entries may pass 2^31 */
+    for (int64_t w = 0; w < count; w++) to[next[from[w] >> shift & mask]++] = from[w];
+    uint64_t *swapped = from;
+    from = to;
+    to = swapped;
+  }
+  if (from != words) memcpy(words, from, (size_t)count * sizeof *words);
+}
+
+/* Adds up entries of equal column, of which there are at most two, and divides. What underflows in
+ * the division is left out. Returns how many are left. */
+static uint32_t merge_row(uint64_t *words, int64_t count, float divisor) {
+  uint32_t left = 0;
+  for (int64_t w = 0; w < count; w++) {
+    const uint32_t column = (uint32_t)(words[w] >> 32);
+    float value = value_of(words[w]);
+    if (w + 1 < count && (uint32_t)(words[w + 1] >> 32) == column) value += value_of(words[++w]);
+    if (value / divisor > 0) words[left++] = word_of(column, value / divisor);
+  }
+  return left;
+}
+
+static int bits_of(int64_t rows) {
+  int bits = 1;
+  while ((rows - 1) >> bits) bits++;
+  return bits;
+}
+
+/* Sorts and merges every row within its slot; `length` becomes what is left. */
+static ssne_code merge(const build *b, ssne_error *err) {
+  const int64_t rows = b->p->own_rows;
+  const float divisor = 2 * (float)b->p->rows;
+  const int bits = bits_of(b->p->rows);
+  uint32_t *length = b->length + b->p->first_row;
+  uint64_t *space = NULL;
+  int64_t longest = 0;
+  for (int64_t r = 0; r < rows; r++) longest = length[r] > longest ? length[r] : longest;
+  SSNE_TRY(ssne_alloc(&space, b->threads * longest, sizeof *space, "rows of affinities", err));
+#pragma omp parallel for schedule(static, 1) num_threads(b->threads)
+  for (int t = 0; t < b->threads; t++)
+    for (int64_t r = share_begin(rows, b->threads, t); r < share_begin(rows, b->threads, t + 1);
+         r++) {
+      uint64_t *words = b->words + b->slot[r];
+      sort_row(words, length[r], bits, space + t * longest);
+      length[r] = merge_row(words, length[r], divisor);
+    }
+  ssne_free(&space);
+  return SSNE_OK;
+}
+
+/* Padded rows of columns, in an array of their own. */
+static void lay_columns(const build *b, ssne_affinities *out) {
+#pragma omp parallel for schedule(static) num_threads(b->threads)
+  for (int64_t r = 0; r < b->p->own_rows; r++) {
+    const uint64_t *words = b->words + b->slot[r];
+    const int64_t length = b->length[b->p->first_row + r];
+    uint32_t *column = out->column + out->start[r];
+    for (int64_t e = 0; e < out->start[r + 1] - out->start[r]; e++)
+      column[e] = e < length ? (uint32_t)(words[e] >> 32) : (uint32_t)(b->p->first_row + r);
+  }
+}
+
+/* Padded rows of values, in the array of words itself: what is written lies before what is still to
+ * be read. memcpy, since the array changes its type on the way. */
+static void lay_values(const build *b, const ssne_affinities *out) {
+  unsigned char *bytes = (unsigned char *)b->words;
+  for (int64_t r = 0; r < b->p->own_rows; r++) {
+    const int64_t length = b->length[b->p->first_row + r];
+    for (int64_t e = 0; e < out->start[r + 1] - out->start[r]; e++) {
+      uint64_t word = 0;
+      if (e < length) memcpy(&word, bytes + (b->slot[r] + e) * (int64_t)sizeof word, sizeof word);
+      const float value = value_of(word);
+      memcpy(bytes + (out->start[r] + e) * (int64_t)sizeof value, &value, sizeof value);
+    }
+  }
+}
+
+static ssne_code lay_out(build *b, ssne_affinities *out, ssne_error *err) {
+  const int64_t rows = b->p->own_rows;
+  SSNE_TRY(merge(b, err));
+  SSNE_TRY(ssne_alloc(&out->start, rows + 1, sizeof *out->start, "rows of affinities", err));
+  for (int64_t r = 0; r < rows; r++)
+    out->start[r + 1] = out->start[r] + padded(b->length[b->p->first_row + r]);
+  SSNE_TRY(ssne_alloc(&out->column, out->start[rows], sizeof *out->column, "affinities", err));
+  lay_columns(b, out);
+  lay_values(b, out);
+  SSNE_TRY(ssne_shrink(&b->words, out->start[rows], sizeof *out->value, "affinities", err));
+  out->value = (float *)b->words;
+  b->words = NULL;
+  return SSNE_OK;
+}
+
+/* --- together ------------------------------------------------------------------------------ */
+
+/* The constants of KL: within a row in a fixed order, exact across rows. */
+static ssne_code sum_up(ssne_affinities *a, int threads, MPI_Comm comm, ssne_error *err) {
+  enum { ENTROPY, SUM, SUMS };
+  const affinity_kernels *kernels = affinity_kernels_at(ssne_simd_level());
+  ssne_exact sums[SUMS] = {{{0}, 0}};
+#pragma omp parallel num_threads(threads)
+  {
+    ssne_exact part[SUMS] = {{{0}, 0}};
+#pragma omp for schedule(static)
+    for (int64_t r = 0; r < a->partition.own_rows; r++) {
+      const entropy_sums row =
+          kernels->entropy(a->value + a->start[r], a->start[r + 1] - a->start[r]);
+      ssne_exact_add(&part[ENTROPY], row.p_log_p);
+      ssne_exact_add(&part[SUM], row.p);
+    }
+#pragma omp critical(ssne_affinities)
+    for (int i = 0; i < SUMS; i++) ssne_exact_merge(&sums[i], &part[i]);
   }
   SSNE_TRY(ssne_exact_reduce(sums, SUMS, comm, err));
   a->entropy = ssne_exact_value(&sums[ENTROPY]);
@@ -199,28 +445,43 @@ static ssne_code sum_up(ssne_affinities *a, MPI_Comm comm, ssne_error *err) {
   return SSNE_OK;
 }
 
-ssne_code ssne_affinities_build(const uint32_t *index, const float *distance,
-                                const ssne_partition *partition, int64_t k, double perplexity,
-                                int threads, MPI_Comm comm, ssne_affinities *out, ssne_error *err) {
-  *out = (ssne_affinities){.partition = *partition};
-  build b = {.p = partition,
-             .index = index,
-             .distance = distance,
-             .k = k,
-             .threads = threads,
-             .comm = comm};
-  ssne_code code = ssne_agree(comm,
-                              ssne_alloc(&b.conditional, partition->own_rows * k,
-                                         sizeof *b.conditional, "conditional probabilities", err),
-                              err);
-  if (code == SSNE_OK) {
-    calibrate(&b, perplexity);
-    code = transpose(&b, err);
-  }
-  if (code == SSNE_OK) code = merge(&b, out, err);
-  if (code == SSNE_OK) code = sum_up(out, comm, err);
-  ssne_free(&b.conditional);
-  ssne_free(&b.received);
+static ssne_code prepare(build *b, const ssne_order *order, ssne_error *err) {
+  SSNE_TRY(ssne_alloc(&b->length, b->p->rows, sizeof *b->length, "lengths of rows", err));
+  if (!order->row) return SSNE_OK;
+  SSNE_TRY(ssne_alloc(&b->place, b->p->rows, sizeof *b->place, "places", err));
+  ssne_order_invert(order, b->place);
+  return SSNE_OK;
+}
+
+/* Uses up the neighbours. */
+static ssne_code distribute(build *b, const double *perplexities, int64_t perplexity_count,
+                            ssne_error *err) {
+  SSNE_TRY(calibrate(b, perplexities, perplexity_count, err));
+  SSNE_TRY(count(b, err));
+  fill(b, NULL, 0);
+  return trade(b, err);
+}
+
+static void build_free(build *b) {
+  ssne_free(&b->place);
+  ssne_free(&b->length);
+  ssne_free(&b->slot);
+  ssne_free(&b->words);
+}
+
+ssne_code ssne_affinities_build(ssne_neighbours *neighbours, const ssne_order *order,
+                                const double *perplexities, int64_t count, int threads,
+                                MPI_Comm comm, ssne_affinities *out, ssne_error *err) {
+  const ssne_partition partition = neighbours->partition;
+  build b = {.p = &partition, .neighbours = neighbours, .threads = threads, .comm = comm};
+  *out = (ssne_affinities){.partition = partition};
+  ssne_code code = ssne_agree(comm, prepare(&b, order, err), err);
+  if (code == SSNE_OK) code = distribute(&b, perplexities, count, err);
+  ssne_neighbours_free(neighbours);
+  ssne_free(&b.place);
+  if (code == SSNE_OK) code = ssne_agree(comm, lay_out(&b, out, err), err);
+  if (code == SSNE_OK) code = sum_up(out, threads, comm, err);
+  build_free(&b);
   if (code != SSNE_OK) ssne_affinities_free(out);
   return code;
 }
@@ -229,4 +490,15 @@ void ssne_affinities_free(ssne_affinities *affinities) {
   ssne_free(&affinities->start);
   ssne_free(&affinities->column);
   ssne_free(&affinities->value);
+}
+
+void ssne_affinities_bytes(const ssne_partition *partition, int64_t k, int64_t *peak,
+                           int64_t *after) {
+  const int64_t entry_bytes = sizeof(uint32_t) + sizeof(float), index = sizeof(int64_t);
+  const int64_t rows = partition->own_rows, everyone = 2 * (int64_t)sizeof(uint32_t);
+  const int64_t buffers = partition->ranks > 1 ? 2 * ROUND_ENTRIES * (int64_t)sizeof(entry) : 0;
+  /* before merging 2 k entries a row and half a vector of padding, afterwards about 1.5 k */
+  const int64_t unmerged = padded(2 * k + SSNE_AFFINITY_PAD / 2) * entry_bytes;
+  *after = rows * (padded(k + k / 2 + SSNE_AFFINITY_PAD / 2) * entry_bytes + index);
+  *peak = rows * (k * entry_bytes + unmerged + index) + partition->rows * everyone + buffers;
 }

@@ -1,10 +1,6 @@
 /* Exact neighbours against brute force in double precision, for layouts that are hard on a search
  * by matrix products: duplicates, far clusters, few rows. */
-#include "check.h"
-
-#include "shardsne/memory.h"
-#include "shardsne/neighbours.h"
-#include "shardsne/random.h"
+#include "lists.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -70,40 +66,63 @@ static void check_row(const candidate *sorted, const uint32_t *index, const floa
 
 static void test(layout kind, int64_t rows, int64_t columns, int64_t k, int threads,
                  double tolerance) {
-  int rank = 0, ranks = 1;
+  const ssne_search_options search = {.search = SSNE_SEARCH_EXACT, .k = k, .threads = threads};
+  const ssne_search_options plain = {.search = SSNE_SEARCH_REFERENCE, .k = k, .threads = 1};
   ssne_error err;
-  float *all = NULL, *distance = NULL;
-  uint32_t *index = NULL;
+  float *all = NULL;
   candidate *sorted = NULL;
-  ssne_rows prepared;
-  MPI_Comm_rank(MPI_COMM_WORLD, &rank);
-  MPI_Comm_size(MPI_COMM_WORLD, &ranks);
-  const ssne_partition p = ssne_partition_make(rows, SSNE_ROWS_BLOCK, ranks, rank);
+  ssne_neighbours n, reference;
+  ssne_search_report report;
   CHECK_OK(ssne_alloc(&all, rows * columns, sizeof *all, "values", &err), &err);
-  CHECK_OK(ssne_alloc(&index, p.own_rows * k, sizeof *index, "neighbours", &err), &err);
-  CHECK_OK(ssne_alloc(&distance, p.own_rows * k, sizeof *distance, "distances", &err), &err);
   CHECK_OK(ssne_alloc(&sorted, rows, sizeof *sorted, "candidates", &err), &err);
   for (int64_t i = 0; i < rows * columns; i++)
     all[i] = value(kind, i / columns, i % columns, columns);
-  CHECK_OK(
-      ssne_rows_prepare(all + p.first_row * columns, columns, &p, MPI_COMM_WORLD, &prepared, &err),
-      &err);
-  CHECK_OK(
-      ssne_neighbours_exact(&prepared, k, threads, MPI_COMM_WORLD, NULL, index, distance, &err),
-      &err);
-  for (int64_t r = 0; r < p.own_rows; r++) {
-    brute_force(all, rows, columns, p.first_row + r, sorted);
-    check_row(sorted, index + r * k, distance + r * k, all, p.first_row + r, k, columns, tolerance);
-    if (kind ==
-        DUPLICATES) /* the copies of a row are its nearest, at distance exactly 0, by index */
-      for (int64_t n = 0; n < 4; n++)
-        CHECK(distance[r * k + n] == 0 && index[r * k + n] == (uint32_t)sorted[n].index);
+  lists_find(all, rows, columns, SSNE_EUCLIDEAN, &search, MPI_COMM_WORLD, &n, &report);
+  CHECK(report.search == SSNE_SEARCH_EXACT && report.recall == 1);
+  for (int64_t r = 0; r < n.partition.own_rows; r++) {
+    const uint32_t *index = n.index + r * n.stride;
+    const float *distance = n.distance + r * n.stride;
+    brute_force(all, rows, columns, n.partition.first_row + r, sorted);
+    check_row(sorted, index, distance, all, n.partition.first_row + r, k, columns, tolerance);
+    for (int64_t i = 0; i < 4 && kind == DUPLICATES; i++)
+      /* the copies of a row are its nearest, at distance exactly 0, by index */
+      CHECK(distance[i] == 0 && index[i] == (uint32_t)sorted[i].index);
   }
-  ssne_rows_free(&prepared);
+  lists_find(all, rows, columns, SSNE_EUCLIDEAN, &plain, MPI_COMM_WORLD, &reference, &report);
+  CHECK(lists_digest(&reference, MPI_COMM_WORLD) == lists_digest(&n, MPI_COMM_WORLD));
+  ssne_neighbours_free(&n);
+  ssne_neighbours_free(&reference);
   ssne_free(&all);
-  ssne_free(&index);
-  ssne_free(&distance);
   ssne_free(&sorted);
+}
+
+/* 1 - cos of the angle, whatever the lengths of the rows. */
+static void test_cosine(void) {
+  enum { ROWS = 400, COLUMNS = 11, K = 12 };
+  static float all[ROWS * COLUMNS];
+  static candidate sorted[ROWS];
+  const ssne_search_options search = {.search = SSNE_SEARCH_EXACT, .k = K, .threads = 2};
+  ssne_neighbours n;
+  ssne_search_report report;
+  for (int64_t i = 0; i < ROWS * COLUMNS; i++)
+    all[i] = value(CLOUD, i / COLUMNS, i % COLUMNS, COLUMNS) * (float)(1 + i / COLUMNS % 9);
+  lists_find(all, ROWS, COLUMNS, SSNE_COSINE, &search, MPI_COMM_WORLD, &n, &report);
+  for (int64_t r = 0; r < n.partition.own_rows; r++) {
+    const float *q = all + (n.partition.first_row + r) * COLUMNS;
+    for (int64_t c = 0; c < ROWS; c++) {
+      double dot = 0, qq = 0, cc = 0;
+      for (int64_t d = 0; d < COLUMNS; d++) {
+        dot += (double)q[d] * (double)all[c * COLUMNS + d];
+        qq += (double)q[d] * (double)q[d];
+        cc += (double)all[c * COLUMNS + d] * (double)all[c * COLUMNS + d];
+      }
+      sorted[c] = (candidate){c == n.partition.first_row + r ? 9 : 1 - dot / sqrt(qq * cc), c};
+    }
+    qsort(sorted, ROWS, sizeof *sorted, nearer);
+    for (int64_t i = 0; i < K; i++)
+      CHECK_NEAR((double)n.distance[r * n.stride + i], sorted[i].distance, 2e-6);
+  }
+  ssne_neighbours_free(&n);
 }
 
 int main(int argc, char **argv) {
@@ -116,6 +135,7 @@ int main(int argc, char **argv) {
   test(CLUSTERS, 900, 20, 40, 2, 1e-4);
   test(DUPLICATES, 500, 10, 10, 2, 1e-6);
   test(FAR_AWAY, 700, 20, 15, 2, 1e-3); /* float32 itself resolves 1e-3 at 1e4 */
+  test_cosine();
   MPI_Finalize();
   return check_result();
 }

@@ -29,7 +29,9 @@ static void test_centred(const ssne_partition *p, float factor) {
   float *x = make(p, factor);
   ssne_rows rows;
   ssne_error err;
-  CHECK_OK(ssne_rows_prepare(x, COLUMNS, p, MPI_COMM_WORLD, &rows, &err), &err);
+  CHECK_OK(ssne_rows_prepare(x, COLUMNS, p, &(ssne_rows_options){.threads = 1}, MPI_COMM_WORLD,
+                             &rows, &err),
+           &err);
   CHECK(rows.stride == 32 && !rows.identical);
   for (int64_t c = 0; c < COLUMNS; c++) {
     long double mean = 0;
@@ -55,7 +57,8 @@ static void test_not_finite(const ssne_partition *p, int64_t row, float bad) {
   char says[64];
   if (row >= p->first_row && row < p->first_row + p->own_rows)
     x[(row - p->first_row) * COLUMNS + 4] = bad;
-  CHECK(ssne_rows_prepare(x, COLUMNS, p, MPI_COMM_WORLD, &rows, &err) == SSNE_FAILED);
+  CHECK(ssne_rows_prepare(x, COLUMNS, p, &(ssne_rows_options){.threads = 1}, MPI_COMM_WORLD, &rows,
+                          &err) == SSNE_FAILED);
   snprintf(says, sizeof says, "row %d, column 4", (int)row);
   CHECK(strstr(err.text, says) != NULL);
   ssne_free(&x);
@@ -68,7 +71,9 @@ static void test_identical(const ssne_partition *p, int64_t other) {
   for (int64_t i = 0; i < p->own_rows * COLUMNS; i++)
     x[i] =
         value(0, i % COLUMNS) + (p->first_row + i / COLUMNS == other && i % COLUMNS == 7 ? 1 : 0);
-  CHECK_OK(ssne_rows_prepare(x, COLUMNS, p, MPI_COMM_WORLD, &rows, &err), &err);
+  CHECK_OK(ssne_rows_prepare(x, COLUMNS, p, &(ssne_rows_options){.threads = 1}, MPI_COMM_WORLD,
+                             &rows, &err),
+           &err);
   CHECK(rows.identical == (other < 0));
   ssne_rows_free(&rows);
   ssne_free(&x);

@@ -1,0 +1,87 @@
+/* An embedding on its way from features to coordinates in a run file: what embed.c, embed_input.c
+ * and embed_neighbours.c share. */
+#ifndef SHARDSNE_JOBS_EMBEDDING_H
+#define SHARDSNE_JOBS_EMBEDDING_H
+
+#include "job.h"
+#include "selection.h"
+#include "source.h"
+
+#include "shardsne/dataset.h"
+#include "shardsne/neighbours.h"
+#include "shardsne/rows.h"
+#include "shardsne/tsne.h"
+
+#include <stdbool.h>
+
+typedef struct embedding {
+  job *j;
+  const char *path;
+  bool own_features; /* of the run file itself, not of --features */
+  char *recorded;
+  char advice[SSNE_ERROR_LENGTH / 2]; /* where the file was made with other options */
+  ssne_store *store;
+  source from;
+  source start; /* of --init FILE */
+  ssne_npy labels;
+  selection chosen;
+  ssne_partition partition; /* of the chosen rows */
+  ssne_rows rows;
+  int64_t k;
+  ssne_search_report search;  /* how the neighbours were found */
+  ssne_neighbours neighbours; /* chosen rows */
+  ssne_order order;
+  ssne_affinities affinities;
+  float *xy; /* [own_rows, 2] */
+  ssne_tsne_record *history;
+  int64_t history_count;
+} embedding;
+
+/* Adds the time since `since` to a stage and returns the present. */
+double embedding_lap(embedding *e, const char *stage, int64_t count, double since);
+
+/* --- input ------------------------------------------------------------------------------- */
+
+/* Collective: opens the run file where there is one (*found), and says whether it has this very
+ * embedding already (*complete). Other options than it was made with are an error. */
+ssne_code embedding_open(embedding *e, bool *found, bool *complete, ssne_error *err);
+
+/* Collective: opens the features and checks all input that can be checked without reading it. */
+ssne_code embedding_open_input(embedding *e, ssne_error *err);
+
+/* Collective: makes the run file of `embed --features`. */
+ssne_code embedding_create_file(embedding *e, ssne_error *err);
+
+/* Collective: copies the labels of --labels into the run file. */
+ssne_code embedding_keep_labels(embedding *e, ssne_error *err);
+
+/* Collective: reads and prepares own rows. */
+ssne_code embedding_load_rows(embedding *e, ssne_error *err);
+
+/* Whether --init names a file. */
+bool embedding_starts_from_file(const embedding *e);
+
+/* Moves own rows of `size` bytes between memory and the file, a run of chosen rows at a time. */
+typedef ssne_code (*embedding_transfer)(ssne_store *, ssne_set, int64_t, int64_t, void *,
+                                        ssne_error *);
+ssne_code embedding_move_rows(embedding *e, ssne_set set, embedding_transfer move, int64_t first,
+                              int64_t rows, void *data, int64_t size, ssne_error *err);
+
+/* ssne_store_write as a transfer. */
+ssne_code embedding_write(ssne_store *s, ssne_set set, int64_t first, int64_t rows, void *data,
+                          ssne_error *err);
+
+/* --- neighbours -------------------------------------------------------------------------- */
+
+/* Collective: the file's neighbours where they serve, else found and kept in it; and the order of
+ * the rows. */
+ssne_code embedding_neighbours(embedding *e, ssne_error *err);
+
+/* The columns of the rows once prepared. */
+int64_t embedding_columns(const embedding *e);
+
+/* The search and the forces that the options ask for. */
+ssne_force_options embedding_force_options(const embedding *e);
+ssne_search_options embedding_search_options(const embedding *e);
+
+#endif

@@ -1,0 +1,112 @@
+#include "forecast.h"
+
+#include "shardsne/agree.h"
+#include "shardsne/clock.h"
+#include "shardsne/exchange.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+
+#define GIB 1073741824.0
+
+/* Seconds on one core of the machine that docs/performance.md describes; other machines differ by
+ * up to three times either way. */
+#define SECONDS_A_PAIR 4.2e-11        /* and column, of exact neighbours */
+#define SECONDS_A_PROBED_PAIR 1.2e-10 /* and column, of approximate ones */
+#define SECONDS_AN_AFFINITY 2.5e-7    /* and neighbour, building P */
+#define SECONDS_AN_ATTRACTION 1.9e-9  /* and entry of P, an iteration */
+#define SECONDS_A_REPULSION 0.25e-9   /* and pair, an iteration, exact */
+#define SECONDS_A_POINT 8e-8          /* an iteration, on the mesh */
+#define SECONDS_A_NODE 1.0e-8         /* an iteration, of the mesh's transforms */
+#define ENTRIES_A_NEIGHBOUR 1.5       /* of P after symmetrisation */
+#define PROBED_CELLS 27.0             /* of 1.5 sqrt(rows), that an approximate search looks at */
+
+#define PROGRAM_BYTES (INT64_C(150) << 20) /* libraries and MPI's buffers */
+
+static int64_t most(int64_t a, int64_t b) {
+  return a > b ? a : b;
+}
+
+/* The stages follow each other; the largest counts. */
+static int64_t peak_bytes(const embedding *e) {
+  const ssne_partition *p = &e->partition;
+  const ssne_search_options search = embedding_search_options(e);
+  const ssne_force_options forces = embedding_force_options(e);
+  const int64_t order = p->rows * (int64_t)sizeof(uint32_t);
+  const int64_t features = p->own_rows * e->from.columns * (int64_t)sizeof(float);
+  int64_t affinities_peak = 0, affinities = 0;
+  ssne_affinities_bytes(p, e->k, &affinities_peak, &affinities);
+  const int64_t reading = 2 * features;
+  const int64_t searching = ssne_search_bytes(p, embedding_columns(e), &search);
+  const int64_t descending = affinities + ssne_tsne_bytes(p, &forces);
+  return PROGRAM_BYTES + order + most(most(reading, searching), most(affinities_peak, descending));
+}
+
+static double search_seconds(const embedding *e) {
+  const double rows = (double)e->chosen.rows, columns = (double)embedding_columns(e);
+  if (embedding_search_options(e).search == SSNE_SEARCH_APPROXIMATE)
+    return PROBED_CELLS / 1.5 * rows * sqrt(rows) * columns * SECONDS_A_PROBED_PAIR;
+  return rows * rows * columns * SECONDS_A_PAIR;
+}
+
+/* Seconds of all on one core. */
+static double core_seconds(const embedding *e) {
+  const embed_options *o = &e->j->options.embed;
+  const ssne_force_options forces = embedding_force_options(e);
+  const double rows = (double)e->chosen.rows, entries = rows * (double)e->k * ENTRIES_A_NEIGHBOUR;
+  const double iterations = (double)(o->early_iterations + o->iterations);
+  const bool mesh = ssne_force_uses_mesh(&forces, e->chosen.rows);
+  const double nodes = (double)ssne_force_mesh_nodes(&forces, e->chosen.rows);
+  const double repulsion =
+      mesh ? rows * SECONDS_A_POINT + nodes * SECONDS_A_NODE : rows * rows * SECONDS_A_REPULSION;
+  return search_seconds(e) + rows * (double)e->k * SECONDS_AN_AFFINITY +
+         iterations * (entries * SECONDS_AN_ATTRACTION + repulsion);
+}
+
+/* Collective: warns where a node has less memory left than its ranks will take. */
+static ssne_code check_nodes(const embedding *e, int64_t bytes, ssne_error *err) {
+  MPI_Comm node;
+  int64_t wanted = bytes, available = INT64_MAX;
+  char line[128];
+  FILE *file = fopen("/proc/meminfo", "r");
+  while (file && fgets(line, sizeof line, file)) {
+    int64_t kibibytes = 0;
+    if (sscanf(line, "MemAvailable: %" SCNd64, &kibibytes) == 1) available = kibibytes * 1024;
+  }
+  if (file) fclose(file);
+  SSNE_TRY(
+      ssne_mpi_check(MPI_Comm_split_type(e->j->comm, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &node),
+                     "MPI_Comm_split_type", err));
+  MPI_Allreduce(MPI_IN_PLACE, &wanted, 1, MPI_INT64_T, MPI_SUM, node);
+  MPI_Comm_free(&node);
+  double worst[2] = {(double)wanted / (double)available, 0};
+  SSNE_TRY(ssne_mpi_check(MPI_Allreduce(MPI_IN_PLACE, worst, 1, MPI_DOUBLE, MPI_MAX, e->j->comm),
+                          "MPI_Allreduce", err));
+  if (worst[0] > 1)
+    ssne_log_warn(e->j->log,
+                  "a node has %.0f%% less memory free than its ranks will take: use more nodes, or "
+                  "fewer ranks on each",
+                  100 * (1 - 1 / worst[0]));
+  return SSNE_OK;
+}
+
+ssne_code forecast_embedding(embedding *e, ssne_error *err) {
+  const int64_t own = peak_bytes(e);
+  int64_t all = own, largest = own;
+  char took[32];
+  SSNE_TRY(ssne_mpi_check(MPI_Allreduce(MPI_IN_PLACE, &all, 1, MPI_INT64_T, MPI_SUM, e->j->comm),
+                          "MPI_Allreduce", err));
+  SSNE_TRY(
+      ssne_mpi_check(MPI_Allreduce(MPI_IN_PLACE, &largest, 1, MPI_INT64_T, MPI_MAX, e->j->comm),
+                     "MPI_Allreduce", err));
+  const double seconds = core_seconds(e) / ((double)e->j->ranks * (double)e->j->threads);
+  ssne_clock_text(seconds, took, sizeof took);
+  ssne_log_info(e->j->log,
+                "forecast: memory %.2f GiB a rank, %.2f GiB in all; time about %s on %d cores of "
+                "a machine like the one this was measured on",
+                (double)largest / GIB, (double)all / GIB, took, e->j->ranks * e->j->threads);
+  ssne_log_event(e->j->log, "forecast", "{s:I, s:I, s:f}", "bytes_a_rank", (long long)largest,
+                 "bytes", (long long)all, "seconds", seconds);
+  return check_nodes(e, own, err);
+}

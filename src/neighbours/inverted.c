@@ -1,0 +1,321 @@
+/* The approximate search: an inverted file over k-means cells (Sivic & Zisserman 2003; Jegou et al.
+ * 2011). Rows lie sorted by cell, shared evenly among the ranks, and go round the ring; a row looks
+ * into the cells whose centre is not much farther from it than its own one's. How much that may
+ * be is found beforehand, on a sample, from the recall wanted. */
+#include "backend.h"
+#include "recall.h"
+#include "ring.h"
+
+#include "shardsne/agree.h"
+#include "shardsne/exchange.h"
+#include "shardsne/memory.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <omp.h>
+
+#define WORDS (SSNE_SEARCH_TILE / SSNE_TILE_WORD) /* of bits, one for each query of a tile */
+
+/* What one thread works in. */
+typedef struct workspace {
+  uint64_t *near; /* [cells, WORDS] queries that want a cell of the shard */
+  int32_t slot[SSNE_SEARCH_TILE];
+  float limit[SSNE_SEARCH_TILE];
+  int64_t pairs, probes; /* looked at so far */
+} workspace;
+
+typedef struct inverted {
+  const ssne_search_task *task;
+  ssne_ring ring;
+  float reach;
+  uint8_t *again; /* [own_rows] in the second round: the row takes part; else NULL */
+  int64_t *query; /* [own_rows] own rows by cell, so that those of a tile want the same cells */
+  ssne_tile *tiles;
+  workspace *work; /* [threads] */
+} inverted;
+
+/* --- candidates ---------------------------------------------------------------------------- */
+
+/* A row on its way to the rank that owns its place: its number, its place, its values. */
+static int64_t parcel_size(int64_t stride) {
+  return 2 * (int64_t)sizeof(int64_t) + stride * (int64_t)sizeof(float);
+}
+
+static void pack(const inverted *v, const int64_t *first, int64_t *next, char *parcels) {
+  const ssne_rows *rows = v->task->rows;
+  const int64_t size = parcel_size(rows->stride);
+  const ssne_partition *places = &v->ring.partition;
+  memcpy(next, first, (size_t)places->ranks * sizeof *next);
+  for (int64_t r = 0; r < rows->partition.own_rows; r++) {
+    const int64_t place = v->task->cells->place[r];
+    const int64_t head[2] = {rows->partition.first_row + r, place};
+    char *parcel = parcels + next[ssne_partition_owner(places, place)]++ * size;
+    memcpy(parcel, head, sizeof head);
+    memcpy(parcel + sizeof head, rows->data + r * rows->stride,
+           (size_t)rows->stride * sizeof(float));
+  }
+}
+
+static void unpack(inverted *v, const char *parcels) {
+  const int64_t stride = v->task->rows->stride, size = parcel_size(stride);
+  ssne_shard *own = &v->ring.own;
+  for (int64_t i = 0; i < own->count; i++) {
+    int64_t head[2];
+    memcpy(head, parcels + i * size, sizeof head);
+    own->row[head[1] - own->first] = (uint32_t)head[0];
+    memcpy(own->data + (head[1] - own->first) * stride, parcels + i * size + sizeof head,
+           (size_t)stride * sizeof(float));
+  }
+}
+
+/* counts [4, ranks]: working space. */
+static ssne_code move_rows(inverted *v, int64_t *counts, char *out, char *in, ssne_error *err) {
+  const ssne_search_task *t = v->task;
+  const int ranks = v->ring.partition.ranks;
+  int64_t *leaving = counts, *coming = counts + ranks, *first = counts + 2 * (int64_t)ranks;
+  for (int64_t r = 0; r < t->rows->partition.own_rows; r++)
+    leaving[ssne_partition_owner(&v->ring.partition, t->cells->place[r])]++;
+  for (int r = 1; r < ranks; r++) first[r] = first[r - 1] + leaving[r - 1];
+  SSNE_TRY(ssne_exchange_counts(leaving, coming, t->comm, err));
+  pack(v, first, first + ranks, out);
+  SSNE_TRY(ssne_exchange(out, leaving, in, coming, parcel_size(t->rows->stride), t->comm, err));
+  unpack(v, in);
+  return SSNE_OK;
+}
+
+/* One rank keeps its rows, and only sorts them. */
+static void sort_rows(inverted *v) {
+  const ssne_rows *rows = v->task->rows;
+  const int64_t stride = rows->stride;
+  for (int64_t r = 0; r < rows->partition.own_rows; r++) {
+    const int64_t place = v->task->cells->place[r];
+    v->ring.own.row[place] = (uint32_t)r;
+    memcpy(v->ring.own.data + place * stride, rows->data + r * stride,
+           (size_t)stride * sizeof(float));
+  }
+}
+
+static ssne_code fill_shard(inverted *v, ssne_error *err) {
+  const ssne_search_task *t = v->task;
+  const int64_t size = parcel_size(t->rows->stride);
+  char *out = NULL, *in = NULL;
+  int64_t *counts = NULL;
+  if (v->ring.partition.ranks == 1) {
+    sort_rows(v);
+    return SSNE_OK;
+  }
+  ssne_code code =
+      ssne_alloc(&counts, 4 * (int64_t)v->ring.partition.ranks, sizeof *counts, "ranks", err);
+  if (code == SSNE_OK)
+    code = ssne_alloc(&out, t->rows->partition.own_rows, (size_t)size, "rows to send", err);
+  if (code == SSNE_OK)
+    code = ssne_alloc(&in, v->ring.own.count, (size_t)size, "rows to receive", err);
+  code = ssne_agree(t->comm, code, err);
+  if (code == SSNE_OK) code = move_rows(v, counts, out, in, err);
+  ssne_free(&out);
+  ssne_free(&in);
+  ssne_free(&counts);
+  return code;
+}
+
+/* --- search -------------------------------------------------------------------------------- */
+
+/* The squared distance within which row r looks for centres; none: -infinity. */
+static float limit_of(const inverted *v, int64_t r) {
+  const ssne_cells *cells = v->task->cells;
+  if (v->again) return v->again[r] ? INFINITY : -INFINITY;
+  return cells->nearest[r] + v->reach * cells->spacing[cells->cell[r]];
+}
+
+/* Numbers of the first cell of a shard, and of the first beyond. */
+static void cells_of(const ssne_cells *cells, const ssne_shard *shard, int64_t *first,
+                     int64_t *end) {
+  *first = 0;
+  while (*first < cells->count && cells->start[*first + 1] <= shard->first) ++*first;
+  *end = *first;
+  while (*end < cells->count && cells->start[*end] < shard->first + shard->count) ++*end;
+}
+
+static int64_t list_slots(const uint64_t *near, int32_t *slot) {
+  int64_t count = 0;
+  for (int64_t w = 0; w < WORDS; w++)
+    for (uint64_t left = near[w]; left != 0; left &= left - 1)
+      slot[count++] = (int32_t)(w * SSNE_TILE_WORD + __builtin_ctzll(left));
+  return count;
+}
+
+/* The part of cell `c` that lies in the shard. */
+static ssne_candidates part_of(const ssne_cells *cells, int64_t c, const ssne_shard *shard,
+                               int64_t stride) {
+  int64_t first = cells->start[c] - shard->first, end = cells->start[c + 1] - shard->first;
+  if (first < 0) first = 0;
+  if (end > shard->count) end = shard->count;
+  return (ssne_candidates){.data = shard->data + first * stride,
+                           .norm = shard->norm + first,
+                           .row = shard->row + first,
+                           .count = end - first};
+}
+
+static void scan_cells(const inverted *v, const ssne_shard *shard, ssne_tile *tile,
+                       workspace *work) {
+  const ssne_cells *cells = v->task->cells;
+  const int64_t stride = cells->stride;
+  int64_t first = 0, end = 0;
+  cells_of(cells, shard, &first, &end);
+  memset(work->near, 0, (size_t)((end - first) * WORDS) * sizeof *work->near);
+  const ssne_candidates centres = {
+      .data = cells->centre + first * stride, .norm = cells->norm + first, .count = end - first};
+  ssne_tile_within(tile, &centres, work->limit, work->near);
+  for (int64_t c = first; c < end; c++) {
+    const int64_t wanting = list_slots(work->near + (c - first) * WORDS, work->slot);
+    if (wanting == 0) continue;
+    const ssne_candidates part = part_of(cells, c, shard, stride);
+    ssne_tile_scan(tile, work->slot, wanting, &part);
+    work->pairs += wanting * part.count;
+    /* a cell on two shards counts once, where it begins */
+    if (cells->start[c] >= shard->first) work->probes += wanting;
+  }
+}
+
+/* The own rows query[q0], query[q0 + 1], ... against what they want of a shard. */
+static void search_tile(const inverted *v, const ssne_shard *shard, int64_t q0, ssne_tile *tile,
+                        workspace *work) {
+  const ssne_rows *rows = v->task->rows;
+  const int64_t k = v->task->options->k, left = rows->partition.own_rows - q0;
+  const int64_t count = left < SSNE_SEARCH_TILE ? left : SSNE_SEARCH_TILE;
+  bool any = false;
+  for (int64_t s = 0; s < count; s++) {
+    work->limit[s] = limit_of(v, v->query[q0 + s]);
+    any = any || work->limit[s] >= 0;
+  }
+  if (!any) return;
+  ssne_tile_clear(tile);
+  for (int64_t s = 0; s < count; s++) {
+    const int64_t r = v->query[q0 + s];
+    ssne_tile_add(tile, rows->data + r * rows->stride, (uint32_t)(rows->partition.first_row + r),
+                  v->task->best + r * k);
+  }
+  scan_cells(v, shard, tile, work);
+  for (int64_t s = 0; s < count; s++)
+    if (work->limit[s] >= 0) ssne_tile_take(tile, s, v->task->best + v->query[q0 + s] * k);
+}
+
+static void visit(void *state, ssne_ring *ring, const ssne_shard *shard, int step) {
+  inverted *v = state;
+  const int64_t own = v->task->rows->partition.own_rows;
+  const int64_t chunk = ssne_ring_chunk(ring) * SSNE_SEARCH_TILE;
+  for (int64_t begin = 0; begin < own; begin += chunk) {
+    const int64_t end = own - begin < chunk ? own : begin + chunk;
+#pragma omp parallel for schedule(dynamic) num_threads(ring->threads)
+    for (int64_t q0 = begin; q0 < end; q0 += SSNE_SEARCH_TILE)
+      search_tile(v, shard, q0, &v->tiles[omp_get_thread_num()], &v->work[omp_get_thread_num()]);
+    ssne_ring_poll(ring);
+    if (!v->again) ssne_log_progress(v->task->log, step * own + end, NULL);
+  }
+}
+
+/* Collective. Rows that have found fewer than k, having looked into small cells, look into all. */
+static ssne_code search_again(inverted *v, ssne_error *err) {
+  const ssne_search_task *t = v->task;
+  const int64_t k = t->options->k, own = t->rows->partition.own_rows;
+  int64_t few = 0;
+  SSNE_TRY_ALL(t->comm, ssne_alloc(&v->again, own, sizeof *v->again, "rows", err), err);
+  for (int64_t r = 0; r < own; r++) {
+    uint64_t *best = t->best + r * k;
+    v->again[r] = best[k - 1] == SSNE_NO_KEY; /* missing ones come last */
+    few += v->again[r];
+    for (int64_t n = 0; n < k && v->again[r]; n++) best[n] = SSNE_NO_KEY;
+  }
+  SSNE_TRY(ssne_mpi_check(MPI_Allreduce(MPI_IN_PLACE, &few, 1, MPI_INT64_T, MPI_SUM, t->comm),
+                          "MPI_Allreduce", err));
+  return few > 0 ? ssne_ring_go(&v->ring, visit, v, err) : SSNE_OK;
+}
+
+/* --- all of it ----------------------------------------------------------------------------- */
+
+static ssne_code allocate(inverted *v, ssne_error *err) {
+  const ssne_search_task *t = v->task;
+  SSNE_TRY(ssne_search_tiles(t, &v->tiles, err));
+  SSNE_TRY(ssne_alloc(&v->query, t->rows->partition.own_rows, sizeof *v->query, "rows", err));
+  SSNE_TRY(ssne_alloc(&v->work, t->options->threads, sizeof *v->work, "threads", err));
+  for (int i = 0; i < t->options->threads; i++)
+    SSNE_TRY(ssne_alloc(&v->work[i].near, t->cells->count * WORDS, sizeof(uint64_t), "cells", err));
+  return SSNE_OK;
+}
+
+/* A counting sort of own rows by cell. */
+static ssne_code sort_queries(inverted *v, ssne_error *err) {
+  const ssne_cells *cells = v->task->cells;
+  const int64_t own = v->task->rows->partition.own_rows;
+  int64_t *next = NULL;
+  SSNE_TRY(ssne_alloc(&next, cells->count + 1, sizeof *next, "cells", err));
+  for (int64_t r = 0; r < own; r++) next[cells->cell[r] + 1]++;
+  for (int64_t c = 0; c < cells->count; c++) next[c + 1] += next[c];
+  for (int64_t r = 0; r < own; r++) v->query[next[cells->cell[r]]++] = r;
+  ssne_free(&next);
+  return SSNE_OK;
+}
+
+/* Collective. Pairs and probes of all ranks, as shares. */
+static ssne_code count(const inverted *v, ssne_search_report *report, ssne_error *err) {
+  const double rows = (double)v->task->rows->partition.rows;
+  int64_t sums[2] = {0, 0};
+  for (int t = 0; t < v->task->options->threads; t++) {
+    sums[0] += v->work[t].pairs;
+    sums[1] += v->work[t].probes;
+  }
+  SSNE_TRY(ssne_mpi_check(MPI_Allreduce(MPI_IN_PLACE, sums, 2, MPI_INT64_T, MPI_SUM, v->task->comm),
+                          "MPI_Allreduce", err));
+  report->share = (double)sums[0] / (rows * rows);
+  report->probes = (int64_t)rint((double)sums[1] / rows);
+  return SSNE_OK;
+}
+
+static ssne_code search(inverted *v, const ssne_recall *recall, ssne_search_report *report,
+                        ssne_error *err) {
+  const ssne_search_task *t = v->task;
+  const ssne_partition *p = &t->rows->partition;
+  ssne_code code = allocate(v, err);
+  if (code == SSNE_OK) code = sort_queries(v, err);
+  SSNE_TRY_ALL(t->comm, code, err);
+  SSNE_TRY(fill_shard(v, err));
+  SSNE_TRY(ssne_recall_calibrate(t, recall, &v->reach, err));
+  ssne_log_progress_begin(t->log, "neighbours", "rows", p->own_rows * p->ranks);
+  code = ssne_ring_go(&v->ring, visit, v, err);
+  ssne_log_progress_end(t->log);
+  if (code == SSNE_OK) code = search_again(v, err);
+  if (code == SSNE_OK) code = count(v, report, err);
+  return code == SSNE_OK ? ssne_recall_measure(t, recall, report, err) : code;
+}
+
+static ssne_code find(const ssne_search_task *task, ssne_search_report *report, ssne_error *err) {
+  const ssne_partition *p = &task->rows->partition;
+  inverted v = {.task = task};
+  ssne_recall recall;
+  *report = (ssne_search_report){.search = SSNE_SEARCH_APPROXIMATE, .cells = task->cells->count};
+  const ssne_partition places = ssne_partition_make(p->rows, SSNE_ROWS_BLOCK, p->ranks, p->rank);
+  SSNE_TRY(ssne_recall_create(task, &recall, err));
+  ssne_code code = ssne_ring_create(&places, NULL, task->rows->stride, task->options->threads,
+                                    task->comm, &v.ring, err);
+  if (code == SSNE_OK) code = search(&v, &recall, report, err);
+  for (int t = 0; v.work && t < task->options->threads; t++) ssne_free(&v.work[t].near);
+  ssne_free(&v.work);
+  ssne_free(&v.query);
+  ssne_free(&v.again);
+  ssne_search_tiles_free(task, &v.tiles);
+  ssne_ring_free(&v.ring);
+  ssne_recall_free(&recall);
+  return code;
+}
+
+static int64_t bytes(const ssne_partition *p, int64_t columns, const ssne_search_options *o) {
+  const int64_t stride = ssne_search_stride(columns), cells = ssne_cells_count(p->rows);
+  const int64_t tile = ssne_tile_bytes(columns, stride, o->k, SSNE_SEARCH_TILE);
+  const int64_t parcels = p->ranks > 1 ? 2 * p->own_rows * parcel_size(stride) : 0;
+  return ssne_ring_bytes(p, stride, true) + ssne_cells_bytes(p, stride) + parcels +
+         p->own_rows * (int64_t)sizeof(int64_t) +
+         o->threads * (tile + cells * WORDS * (int64_t)sizeof(uint64_t));
+}
+
+const ssne_search_backend ssne_search_inverted = {
+    .name = "approximate", .wants_cells = true, .find = find, .bytes = bytes};

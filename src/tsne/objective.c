@@ -1,0 +1,177 @@
+/* KL and its gradient: a share of coordinates, two forces, one exact sum. */
+#include "forces.h"
+
+#include "shardsne/agree.h"
+#include "shardsne/clock.h"
+#include "shardsne/exact_sum.h"
+#include "shardsne/memory.h"
+
+#include <math.h>
+#include <string.h>
+
+struct ssne_objective {
+  const ssne_affinities *affinities;
+  MPI_Comm comm;
+  int threads;
+  ssne_plane plane;
+  ssne_forces forces;
+  const ssne_attraction_backend *attraction;
+  const ssne_repulsion_backend *repulsion;
+  void *attraction_state, *repulsion_state;
+  int64_t evaluations;
+  double seconds_sharing, seconds_attracting, seconds_repelling, seconds_summing;
+};
+
+ssne_force_options ssne_force_defaults(void) {
+  return (ssne_force_options){.repulsion = SSNE_REPULSION_AUTO,
+                              .tail_df = 1,
+                              .mesh_order = 4,
+                              .mesh_step = 0.4,
+                              .threads = 1};
+}
+
+static ssne_code allocate(ssne_objective *o, ssne_error *err) {
+  const int64_t rows = o->affinities->partition.own_rows, pair = 2 * (int64_t)sizeof(float);
+  SSNE_TRY(ssne_alloc(&o->forces.attraction, rows, (size_t)pair, "forces", err));
+  SSNE_TRY(ssne_alloc(&o->forces.repulsion, rows, (size_t)pair, "forces", err));
+  SSNE_TRY(ssne_alloc(&o->forces.potential, rows, sizeof(double), "potentials", err));
+  return ssne_alloc(&o->forces.spread, rows, sizeof(double), "terms of KL", err);
+}
+
+bool ssne_force_uses_mesh(const ssne_force_options *options, int64_t rows) {
+  return options->repulsion == SSNE_REPULSION_MESH ||
+         (options->repulsion == SSNE_REPULSION_AUTO && rows >= SSNE_MESH_ROWS);
+}
+
+/* The maps of 10^4 to 10^6 rows that were measured are about so wide. */
+int64_t ssne_force_mesh_nodes(const ssne_force_options *options, int64_t rows) {
+  const double nodes = sqrt((double)rows) / options->mesh_step;
+  return (int64_t)(nodes * nodes);
+}
+
+int64_t ssne_tsne_bytes(const ssne_partition *partition, const ssne_force_options *options) {
+  const int64_t plane = partition->rows * 8, exact = partition->rows * 8;
+  const int64_t state = partition->own_rows * (5 * 8 + 2 * 8);
+  /* charges and potentials, the transform of the doubled mesh, the kernel's; the sorted points */
+  const int64_t mesh =
+      ssne_force_mesh_nodes(options, partition->rows) * (16 + 8 + 4) + partition->own_rows * 16;
+  return plane + state + (ssne_force_uses_mesh(options, partition->rows) ? mesh : exact);
+}
+
+static ssne_code prepare(ssne_objective *o, const ssne_force_options *options, ssne_error *err) {
+  const ssne_partition *p = &o->affinities->partition;
+  o->attraction = &ssne_attraction_cpu;
+  o->repulsion =
+      ssne_force_uses_mesh(options, p->rows) ? &ssne_repulsion_mesh : &ssne_repulsion_exact;
+  SSNE_TRY(ssne_plane_create(p, o->comm, &o->plane, err));
+  ssne_code code = allocate(o, err);
+  if (code == SSNE_OK)
+    code = o->attraction->create(o->affinities, options, &o->attraction_state, err);
+  SSNE_TRY_ALL(o->comm, code, err);
+  return o->repulsion->create(p, options, o->comm, &o->repulsion_state, err);
+}
+
+ssne_code ssne_objective_create(const ssne_affinities *affinities,
+                                const ssne_force_options *options, MPI_Comm comm,
+                                ssne_objective **out, ssne_error *err) {
+  SSNE_TRY_ALL(comm, ssne_alloc(out, 1, sizeof **out, "objective", err), err);
+  **out = (ssne_objective){.affinities = affinities,
+                           .comm = comm,
+                           .threads = options->threads,
+                           .plane = {.block = MPI_DATATYPE_NULL}};
+  const ssne_code code = prepare(*out, options, err);
+  if (code != SSNE_OK) ssne_objective_destroy(out);
+  return code;
+}
+
+void ssne_objective_destroy(ssne_objective **objective) {
+  ssne_objective *o = *objective;
+  if (!o) return;
+  if (o->attraction_state) o->attraction->destroy(&o->attraction_state);
+  if (o->repulsion_state) o->repulsion->destroy(&o->repulsion_state);
+  ssne_plane_destroy(&o->plane);
+  ssne_free(&o->forces.attraction);
+  ssne_free(&o->forces.repulsion);
+  ssne_free(&o->forces.potential);
+  ssne_free(&o->forces.spread);
+  ssne_free(objective);
+}
+
+static double lap(double *since) {
+  const double now = ssne_clock(), passed = now - *since;
+  *since = now;
+  return passed;
+}
+
+enum { POTENTIAL, SPREAD, REPULSION_X, REPULSION_Y, SUMS };
+
+/* Adds up own rows, within a block of rows in order, blocks exactly. */
+static void add_rows(const ssne_objective *o, bool with_spread, ssne_exact sums[SUMS]) {
+  const ssne_partition *p = &o->affinities->partition;
+  const ssne_forces *f = &o->forces;
+#pragma omp parallel num_threads(o->threads)
+  {
+    ssne_exact part[SUMS] = {{{0}, 0}};
+#pragma omp for schedule(static)
+    for (int64_t b = 0; b < p->own_blocks; b++) {
+      const int64_t first = b * p->block_rows;
+      const int64_t end = first + ssne_partition_block_length(p, p->first_block + b);
+      double block[SUMS] = {0};
+      for (int64_t r = first; r < end; r++) {
+        block[POTENTIAL] += f->potential[r];
+        block[SPREAD] += with_spread ? f->spread[r] : 0;
+        block[REPULSION_X] += (double)f->repulsion[2 * r];
+        block[REPULSION_Y] += (double)f->repulsion[2 * r + 1];
+      }
+      for (int s = 0; s < SUMS; s++) ssne_exact_add(&part[s], block[s]);
+    }
+#pragma omp critical(ssne_objective)
+    for (int s = 0; s < SUMS; s++) ssne_exact_merge(&sums[s], &part[s]);
+  }
+}
+
+/* Every repulsion has its counterpart, so that their sum is zero. A mesh keeps to that only nearly;
+ * what is left over would push the map as a whole, and is taken back in equal parts. */
+static void combine(const ssne_objective *o, const ssne_exact sums[SUMS], double exaggeration,
+                    double z, float *force) {
+  const ssne_partition *p = &o->affinities->partition;
+  const float attract = (float)exaggeration, repel = (float)(1 / z);
+  const float mean[2] = {(float)(ssne_exact_value(&sums[REPULSION_X]) / (double)p->rows),
+                         (float)(ssne_exact_value(&sums[REPULSION_Y]) / (double)p->rows)};
+#pragma omp parallel for schedule(static) num_threads(o->threads)
+  for (int64_t i = 0; i < 2 * p->own_rows; i++)
+    force[i] = attract * o->forces.attraction[i] - repel * (o->forces.repulsion[i] - mean[i % 2]);
+}
+
+ssne_code ssne_objective_evaluate(ssne_objective *o, const float *xy, double exaggeration,
+                                  float *force, double *kl, ssne_error *err) {
+  const ssne_partition *p = &o->affinities->partition;
+  ssne_exact sums[SUMS] = {{{0}, 0}};
+  double since = ssne_clock();
+  memcpy(o->plane.xy + 2 * p->first_row, xy, (size_t)(2 * p->own_rows) * sizeof *xy);
+  SSNE_TRY(ssne_plane_share(&o->plane, o->comm, err));
+  o->seconds_sharing += lap(&since);
+  o->attraction->apply(o->attraction_state, &o->plane, kl != NULL, &o->forces);
+  o->seconds_attracting += lap(&since);
+  SSNE_TRY(o->repulsion->apply(o->repulsion_state, &o->plane, &o->forces, err));
+  o->seconds_repelling += lap(&since);
+  add_rows(o, kl != NULL, sums);
+  SSNE_TRY(ssne_exact_reduce(sums, SUMS, o->comm, err));
+  const double z = ssne_exact_value(&sums[POTENTIAL]);
+  combine(o, sums, exaggeration, z, force);
+  if (kl)
+    *kl = o->affinities->entropy + ssne_exact_value(&sums[SPREAD]) + o->affinities->sum * log(z);
+  o->seconds_summing += lap(&since);
+  o->evaluations++;
+  return SSNE_OK;
+}
+
+void ssne_objective_account(const ssne_objective *o, ssne_stages *stages) {
+  /* the same on every rank, so that rank 0 alone counts them */
+  const int64_t count = o->affinities->partition.rank == 0 ? o->evaluations : 0;
+  ssne_stages_add(stages, "share coordinates", count, o->seconds_sharing);
+  ssne_stages_add(stages, "attraction", count, o->seconds_attracting);
+  ssne_stages_add(stages, "repulsion", count, o->seconds_repelling);
+  o->repulsion->account(o->repulsion_state, stages);
+  ssne_stages_add(stages, "sum and normaliser", count, o->seconds_summing);
+}

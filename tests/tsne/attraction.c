@@ -1,0 +1,121 @@
+/* The vector attraction against the reference, which is the definition in double precision, on rows
+ * of very different lengths; and the same bits at every instruction set and number of threads. */
+#include "check.h"
+
+#include "forces.h"
+
+#include "shardsne/memory.h"
+#include "shardsne/random.h"
+#include "shardsne/simd.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define ROWS 700
+#define LONGEST 300
+
+typedef struct result {
+  float attraction[ROWS][2];
+  double spread[ROWS];
+} result;
+
+static uint64_t bits(uint64_t index) {
+  return ssne_random_bits(5, SSNE_RANDOM_INIT, index);
+}
+
+/* Rows 0, 50, 100, ... are empty, a few long, most short. */
+static int64_t entries_of(int64_t row) {
+  return row % 50 == 0 ? 0 : row % 97 == 1 ? LONGEST : 1 + (int64_t)(bits((uint64_t)row) % 60);
+}
+
+static ssne_affinities make_affinities(const ssne_partition *p) {
+  ssne_affinities a = {.partition = *p};
+  ssne_error err;
+  CHECK_OK(ssne_alloc(&a.start, p->own_rows + 1, sizeof *a.start, "rows", &err), &err);
+  for (int64_t r = 0; r < p->own_rows; r++)
+    a.start[r + 1] = a.start[r] + (entries_of(p->first_row + r) + SSNE_AFFINITY_PAD - 1) /
+                                      SSNE_AFFINITY_PAD * SSNE_AFFINITY_PAD;
+  const int64_t count = a.start[p->own_rows];
+  CHECK_OK(ssne_alloc(&a.column, count, sizeof *a.column, "columns", &err), &err);
+  CHECK_OK(ssne_alloc(&a.value, count, sizeof *a.value, "values", &err), &err);
+  for (int64_t r = 0; r < p->own_rows; r++) {
+    const int64_t row = p->first_row + r;
+    for (int64_t e = 0; e < a.start[r + 1] - a.start[r]; e++) {
+      const bool there = e < entries_of(row);
+      const uint64_t random = bits((uint64_t)((row + 1) * 1000 + e));
+      a.column[a.start[r] + e] = there ? (uint32_t)(random % ROWS) : (uint32_t)row;
+      a.value[a.start[r] + e] = there ? (float)(random >> 40) * 0x1p-40f : 0;
+    }
+  }
+  return a;
+}
+
+static ssne_plane make_plane(const ssne_partition *p, double span) {
+  ssne_plane plane;
+  ssne_error err;
+  CHECK_OK(ssne_plane_create(p, MPI_COMM_WORLD, &plane, &err), &err);
+  for (int64_t i = 0; i < 2 * ROWS; i++)
+    plane.xy[i] = (float)(span * ssne_random_normal(9, SSNE_RANDOM_INIT, (uint64_t)i));
+  return plane;
+}
+
+static void run(const ssne_attraction_backend *backend, const ssne_affinities *a,
+                const ssne_plane *plane, double tail_df, int threads, result *out) {
+  const ssne_force_options options = {.tail_df = tail_df, .threads = threads};
+  ssne_forces forces = {.attraction = &out->attraction[0][0], .spread = out->spread};
+  ssne_error err;
+  void *state = NULL;
+  memset(out, 0, sizeof *out);
+  CHECK_OK(backend->create(a, &options, &state, &err), &err);
+  backend->apply(state, plane, true, &forces);
+  backend->destroy(&state);
+  CHECK(state == NULL);
+}
+
+static void compare(const ssne_affinities *a, const result *got, const result *expected) {
+  double gap = 0, size = 0;
+  for (int64_t r = 0; r < a->partition.own_rows; r++) {
+    for (int c = 0; c < 2; c++) {
+      const double e = (double)expected->attraction[r][c];
+      gap += ((double)got->attraction[r][c] - e) * ((double)got->attraction[r][c] - e);
+      size += e * e;
+    }
+    CHECK_NEAR(got->spread[r], expected->spread[r], 1e-6 * expected->spread[r]);
+  }
+  CHECK(sqrt(gap) <= 3e-6 * sqrt(size));
+}
+
+static void test(const ssne_affinities *a, double span, double tail_df) {
+  static result expected, first, again;
+  ssne_plane plane = make_plane(&a->partition, span);
+  run(&ssne_attraction_reference, a, &plane, tail_df, 1, &expected);
+  run(&ssne_attraction_cpu, a, &plane, tail_df, 1, &first);
+  compare(a, &first, &expected);
+  const char *levels[] = {"plain", "avx2", "avx512"};
+  for (int level = 0; level < 3; level++)
+    for (int threads = 1; threads <= 3; threads++) {
+      setenv("SHARDSNE_SIMD", levels[level], 1);
+      run(&ssne_attraction_cpu, a, &plane, tail_df, threads, &again);
+      CHECK(memcmp(&first, &again, sizeof first) == 0);
+    }
+  unsetenv("SHARDSNE_SIMD");
+  ssne_plane_destroy(&plane);
+}
+
+int main(int argc, char **argv) {
+  int rank = 0, ranks = 1;
+  MPI_Init(&argc, &argv);
+  MPI_Comm_rank(MPI_COMM_WORLD, &rank);
+  MPI_Comm_size(MPI_COMM_WORLD, &ranks);
+  const ssne_partition p = ssne_partition_make(ROWS, SSNE_ROWS_BLOCK, ranks, rank);
+  ssne_affinities a = make_affinities(&p);
+  const double spans[] = {1e-5, 1e-2, 1, 50, 1e4}; /* r^2 from 1e-10 on */
+  for (int s = 0; s < 5; s++) {
+    test(&a, spans[s], 1);
+    test(&a, spans[s], 0.5);
+  }
+  ssne_affinities_free(&a);
+  MPI_Finalize();
+  return check_result();
+}
