@@ -1,6 +1,6 @@
 #include "job.h"
 
-#include "torch_shim.h"
+#include "model.h"
 #include "version.h"
 
 #include "shardsne/agree.h"
@@ -39,9 +39,8 @@ ssne_code job_resolve(job *j, char **path, ssne_error *err) {
 }
 
 job_libraries job_name_libraries(void) {
-  job_libraries l = {.mpi = ""};
+  job_libraries l = {.torch = ssne_model_library()};
   int length = 0;
-  ssne_model_library(l.torch, sizeof l.torch);
   ssne_store_library(l.hdf5, sizeof l.hdf5);
   MPI_Get_library_version(l.mpi, &length);
   l.mpi[strcspn(l.mpi, ",\n")] = 0; /* the rest tells who built it */

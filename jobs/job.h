@@ -50,7 +50,8 @@ ssne_code job_resolve(job *j, char **path, ssne_error *err);
 
 /* The libraries at work, each as "name version". */
 typedef struct job_libraries {
-  char torch[64], hdf5[64], mpi[MPI_MAX_LIBRARY_VERSION_STRING];
+  const char *torch;
+  char hdf5[64], mpi[MPI_MAX_LIBRARY_VERSION_STRING];
 } job_libraries;
 
 job_libraries job_name_libraries(void);

@@ -4,7 +4,7 @@
 #ifndef SHARDSNE_JOBS_PIPELINE_H
 #define SHARDSNE_JOBS_PIPELINE_H
 
-#include "torch_shim.h"
+#include "model.h"
 
 #include "shardsne/dataset.h"
 #include "shardsne/partition.h"

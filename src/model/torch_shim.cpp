@@ -10,11 +10,9 @@
 #include <torch/csrc/jit/ir/ir.h>
 #include <torch/cuda.h>
 #include <torch/script.h>
-#include <torch/version.h>
 
 #include <cerrno>
 #include <climits>
-#include <cstdio>
 #include <cstring>
 #include <dlfcn.h>
 #include <exception>
@@ -28,7 +26,7 @@
 
 namespace jit = torch::jit;
 
-struct ssne_model {
+struct ssne_network {
   jit::Module module;
   at::Device device = at::kCPU;
   at::ScalarType type = at::kFloat;
@@ -305,7 +303,7 @@ std::string shape_text(at::IntArrayRef shape) {
 }
 
 /* The features of a batch: [batch, width] of float32, contiguous, in main memory. */
-at::Tensor compute(const ssne_model &m, const float *images) {
+at::Tensor compute(const ssne_network &m, const float *images) {
   const c10::InferenceMode inference;
   /* a new thread comes with OpenMP's number of threads, and oneDNN would use it */
   if (at::get_num_threads() != 1) at::set_num_threads(1);
@@ -331,7 +329,7 @@ at::Tensor compute(const ssne_model &m, const float *images) {
 }
 
 /* Runs a batch of zeros, which compiles the graph and tells the width. */
-void warm_up(ssne_model &m) {
+void warm_up(ssne_network &m) {
   jit::toGraphFunction(m.module.get_method("forward").function())
       ._set_initial_executor_execution_mode(jit::ExecutorExecutionMode::SIMPLE);
   const at::Tensor zeros = at::zeros(m.shape, at::kFloat);
@@ -339,7 +337,7 @@ void warm_up(ssne_model &m) {
 }
 
 /* The module with its weights folded in and, on a CPU, for oneDNN; false where libtorch cannot. */
-bool try_optimised(ssne_model &m) {
+bool try_optimised(ssne_network &m) {
   const jit::Module plain = m.module;
   try {
     m.module = jit::freeze(plain);
@@ -353,7 +351,7 @@ bool try_optimised(ssne_model &m) {
 }
 
 /* As a user asked for it: what the model itself says against the batch is the user's to mend. */
-void make_ready(ssne_model &m) {
+void make_ready(ssne_network &m) {
   if (try_optimised(m)) return;
   try {
     warm_up(m);
@@ -367,14 +365,12 @@ void make_ready(ssne_model &m) {
   }
 }
 
-} // namespace
+/* --- the table -------------------------------------------------------------------------------- */
 
-/* --- the C interface -------------------------------------------------------------------------- */
-
-ssne_code ssne_model_load(const ssne_model_options *options, ssne_model **out, ssne_error *err) {
+ssne_code load(const ssne_model_options *options, ssne_network **out, ssne_error *err) {
   *out = nullptr;
   try {
-    auto m = std::make_unique<ssne_model>();
+    auto m = std::make_unique<ssne_network>();
     m->device = choose_device(*options);
     settle_libtorch(m->device);
     m->device_name = m->device.str();
@@ -391,17 +387,17 @@ ssne_code ssne_model_load(const ssne_model_options *options, ssne_model **out, s
   }
 }
 
-int64_t ssne_model_width(const ssne_model *model) {
-  return model->width;
+int64_t width(const ssne_network *m) {
+  return m->width;
 }
 
-const char *ssne_model_device(const ssne_model *model) {
-  return model->device_name.c_str();
+const char *device(const ssne_network *m) {
+  return m->device_name.c_str();
 }
 
-ssne_code ssne_model_run(ssne_model *model, const float *images, float *features, ssne_error *err) {
+ssne_code run(const ssne_network *m, const float *images, float *features, ssne_error *err) {
   try {
-    const at::Tensor t = compute(*model, images);
+    const at::Tensor t = compute(*m, images);
     std::memcpy(features, t.data_ptr<float>(), static_cast<size_t>(t.numel()) * sizeof(float));
     return SSNE_OK;
   } catch (...) {
@@ -409,15 +405,14 @@ ssne_code ssne_model_run(ssne_model *model, const float *images, float *features
   }
 }
 
-void ssne_model_destroy(ssne_model **model) {
-  delete *model;
-  *model = nullptr;
+void destroy(ssne_network **m) {
+  delete *m;
+  *m = nullptr;
 #ifdef __GLIBC__
   malloc_trim(0); /* what keep_pages kept */
 #endif
 }
 
-void ssne_model_library(char *text, int length) {
-  std::snprintf(text, static_cast<size_t>(length), "libtorch %d.%d.%d", TORCH_VERSION_MAJOR,
-                TORCH_VERSION_MINOR, TORCH_VERSION_PATCH);
-}
+} // namespace
+
+extern "C" const ssne_torch_table ssne_torch = {load, width, device, run, destroy};

@@ -7,7 +7,7 @@
  * `style`) run them all again, three times, each in an order of its own, and must get the same
  * bits. A failure of the library is the exit code and the only line on standard error. */
 #include "check.h"
-#include "torch_shim.h"
+#include "model.h"
 
 #include "shardsne/memory.h"
 
@@ -152,9 +152,8 @@ static ssne_code run(job *j, const char *images, const char *features, ssne_erro
   }
   ssne_free(&before);
   check_threads(j);
-  char library[64];
-  ssne_model_library(library, sizeof library);
-  printf("%" PRId64 " %s, %s\n", ssne_model_width(j->model), ssne_model_device(j->model), library);
+  printf("%" PRId64 " %s, %s\n", ssne_model_width(j->model), ssne_model_device(j->model),
+         ssne_model_library());
   return write_features(j, features, err);
 }
 

@@ -1,0 +1,65 @@
+/* A network: load a TorchScript model, cut it at a layer, run batches through it.
+ *
+ * libtorch lies behind it, in a module that the first ssne_model_load opens (torch_shim.h): only
+ * what runs a network waits for libtorch to load and pays for its memory. */
+#ifndef SSNE_MODEL_MODEL_H
+#define SSNE_MODEL_MODEL_H
+
+#include "shardsne/status.h"
+#include <stdbool.h>
+#include <stdint.h>
+
+typedef struct ssne_model ssne_model;
+
+typedef enum ssne_device { SSNE_DEVICE_AUTO, SSNE_DEVICE_CPU, SSNE_DEVICE_CUDA } ssne_device;
+typedef enum ssne_precision { SSNE_FLOAT, SSNE_BFLOAT16, SSNE_FLOAT16 } ssne_precision;
+
+typedef struct ssne_model_options {
+  const char *path;   /* a TorchScript file */
+  const char *layer;  /* name of the child whose output is wanted; NULL: see drop_last */
+  int64_t drop_last;  /* run the children but this many last ones, in sequence; 0: the whole */
+  bool average_pool;  /* outputs [B, C, H, W] are averaged over H and W; else flattened */
+  ssne_device device; /* AUTO: the rank's GPU where libtorch has CUDA and sees one */
+  ssne_precision precision;               /* of the network; features always come back as float32 */
+  int64_t batch, channels, height, width; /* shape of every batch */
+  int local_rank;                         /* chooses the GPU: local_rank modulo the visible ones */
+} ssne_model_options;
+
+/* Loads and prepares the model and runs one batch of zeros through it, which warms it up and tells
+ * the width of its features. One compute thread is used a call, so that a caller may run several
+ * calls at once on a CPU and the result does not depend on how many.
+ *
+ * `layer` returns what that child of the model returns within the model's own forward (skip
+ * connections and functional calls before it are kept), the last time if it is called several
+ * times; "layer3.2" names a module further inside. `drop_last` K runs children[: -K] one after the
+ * other, as nn.Sequential(*list(model.children())[:-K]) would, which equals the model only where
+ * its forward is that chain.
+ *
+ * For the whole process it sets libtorch's threads to one, forbids TF32 and, on a CPU, has the C
+ * library keep freed memory until ssne_model_destroy. The threads of the BLAS are left to the
+ * caller: at one, or its bits may depend on them.
+ *
+ * Errors (SSNE_USAGE): no such file, no TorchScript, an unknown layer (lists those there are), a
+ * layer called nowhere or only inside an if or a loop, K not below the number of children (lists
+ * them), an input shape that the model rejects (its own first line), outputs that are not one
+ * tensor of `batch` rows, no CUDA though asked for. SSNE_FAILED: the module with libtorch is not
+ * where it was installed. */
+ssne_code ssne_model_load(const ssne_model_options *options, ssne_model **out, ssne_error *err);
+
+/* Features a row. */
+int64_t ssne_model_width(const ssne_model *model);
+
+/* "cpu", or "cuda:1 NVIDIA H200". Valid as long as the model. */
+const char *ssne_model_device(const ssne_model *model);
+
+/* Runs one batch: `images` [batch, channels, height, width] to `features` [batch, width].
+ * Thread-safe. Not-finite features are passed on as they are. */
+ssne_code ssne_model_run(const ssne_model *model, const float *images, float *features, ssne_error *err);
+
+/* Frees *model, if any, and sets it to NULL. */
+void ssne_model_destroy(ssne_model **model);
+
+/* "libtorch 1.13.1", for the record: what the program was built with. */
+const char *ssne_model_library(void);
+
+#endif
