@@ -72,8 +72,9 @@ int64_t ssne_search_bytes(const ssne_partition *partition, int64_t columns,
 
 /* --- order ------------------------------------------------------------------------------- */
 
-/* The coordinates of fewer rows are in a core's cache in any order. */
-#define SSNE_ORDER_ROWS 131072
+/* The coordinates of fewer rows are near enough in any order: two or three times a core's first
+ * cache. */
+#define SSNE_ORDER_ROWS 16384
 
 /* Collective. The rows by (cell, row), near cells one after the other. Free with ssne_order_free.
  */

@@ -1,4 +1,6 @@
 /* The descent: one loop over iterations, each an evaluation of the objective and a step. */
+#include "step_kernels.h"
+
 #include "shardsne/agree.h"
 #include "shardsne/clock.h"
 #include "shardsne/exact_sum.h"
@@ -9,10 +11,6 @@
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
-
-#define GAIN_RISE 0.2f
-#define GAIN_FALL 0.8f
-#define GAIN_LEAST 0.01f
 
 /* A point farther from the centre than so many times the mean distance has shot off; the rim of a
  * disc of points is at 1.5 times. */
@@ -55,30 +53,18 @@ static ssne_code create(const ssne_affinities *affinities, const ssne_tsne_optio
   return ssne_objective_create(affinities, &options->forces, comm, &d->objective, err);
 }
 
-/* One row's step along one axis, before its length is limited. A step goes against the force, so
- * where both have one sign the row has gone too far and turned. */
-static float next_velocity(float velocity, float force, float rate, float momentum, float *gain) {
-  const int turned = (force > 0 && velocity > 0) || (force < 0 && velocity < 0);
-  *gain = turned ? *gain * GAIN_FALL : *gain + GAIN_RISE;
-  if (*gain < GAIN_LEAST) *gain = GAIN_LEAST;
-  return momentum * velocity - rate * *gain * force;
-}
-
 static void step_rows(descent *d, double rate) {
   const double since = ssne_clock();
-  const float momentum = (float)d->options->momentum, limit = (float)d->options->step_limit;
+  const ssne_partition *p = d->partition;
+  const step_kernels *kernels = step_kernels_at(ssne_simd_level());
+  const step_rule rule = {.rate = (float)rate,
+                          .momentum = (float)d->options->momentum,
+                          .limit = (float)d->options->step_limit};
 #pragma omp parallel for schedule(static) num_threads(d->options->forces.threads)
-  for (int64_t r = 0; r < d->partition->own_rows; r++) {
-    float step[2] = {0, 0};
-    for (int64_t i = 2 * r; i < 2 * r + 2; i++)
-      step[i - 2 * r] =
-          next_velocity(d->velocity[i], d->force[i], (float)rate, momentum, &d->gain[i]);
-    const float length = sqrtf(step[0] * step[0] + step[1] * step[1]);
-    const float shorten = length > limit ? limit / length : 1;
-    for (int64_t i = 2 * r; i < 2 * r + 2; i++) {
-      d->velocity[i] = step[i - 2 * r] * shorten;
-      d->xy[i] += d->velocity[i];
-    }
+  for (int64_t b = 0; b < p->own_blocks; b++) {
+    const int64_t first = 2 * b * p->block_rows;
+    kernels->step(&rule, ssne_partition_block_length(p, p->first_block + b), d->force + first,
+                  d->velocity + first, d->gain + first, d->xy + first);
   }
   d->seconds_stepping += ssne_clock() - since;
 }
