@@ -281,6 +281,7 @@ ssne_code job_embed(job *j, ssne_error *err) {
   SSNE_TRY(job_require(
       path, j->options.embed.features ? "--out RUN.h5" : "RUN.h5, or --features X.npy,", err));
   SSNE_TRY(embed_run_file(j, path, err));
+  if (j->options.embed.dry_run) return SSNE_OK;
   SSNE_TRY(job_account(j, ssne_clock() - start, err));
   ssne_log_info(j->log, "the embedding is in %s", path);
   return SSNE_OK;

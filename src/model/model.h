@@ -54,7 +54,8 @@ const char *ssne_model_device(const ssne_model *model);
 
 /* Runs one batch: `images` [batch, channels, height, width] to `features` [batch, width].
  * Thread-safe. Not-finite features are passed on as they are. */
-ssne_code ssne_model_run(const ssne_model *model, const float *images, float *features, ssne_error *err);
+ssne_code ssne_model_run(const ssne_model *model, const float *images, float *features,
+                         ssne_error *err);
 
 /* Frees *model, if any, and sets it to NULL. */
 void ssne_model_destroy(ssne_model **model);

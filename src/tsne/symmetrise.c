@@ -414,7 +414,7 @@ static ssne_code lay_out(build *b, ssne_affinities *out, ssne_error *err) {
   lay_columns(b, out);
   lay_values(b, out);
   SSNE_TRY(ssne_shrink(&b->words, out->start[rows], sizeof *out->value, "affinities", err));
-  out->value = (float *)b->words;
+  out->value = (void *)b->words; /* floats, by now */
   b->words = NULL;
   return SSNE_OK;
 }
