@@ -12,17 +12,18 @@
 
 /* Seconds on one core of the machine that docs/performance.md describes; other machines differ by
  * up to three times either way. */
-#define SECONDS_A_PAIR 4.2e-11        /* and column, of exact neighbours */
-#define SECONDS_A_PROBED_PAIR 1.2e-10 /* and column, of approximate ones */
-#define SECONDS_AN_AFFINITY 2.5e-7    /* and neighbour, building P */
-#define SECONDS_AN_ATTRACTION 1.9e-9  /* and entry of P, an iteration */
+#define SECONDS_A_PAIR 2.7e-11        /* and column, of exact neighbours */
+#define SECONDS_A_PROBED_PAIR 8.0e-11 /* and column, of approximate ones */
+#define SECONDS_AN_AFFINITY 1.8e-7    /* and neighbour, building P */
+#define SECONDS_AN_ATTRACTION 1.2e-9  /* and entry of P, an iteration */
 #define SECONDS_A_REPULSION 0.25e-9   /* and pair, an iteration, exact */
-#define SECONDS_A_POINT 8e-8          /* an iteration, on the mesh */
-#define SECONDS_A_NODE 1.0e-8         /* an iteration, of the mesh's transforms */
+#define SECONDS_A_POINT 4e-8          /* an iteration, on the mesh */
+#define SECONDS_A_NODE 4.0e-9         /* an iteration, of the mesh's transforms */
 #define ENTRIES_A_NEIGHBOUR 1.5       /* of P after symmetrisation */
 #define PROBED_CELLS 27.0             /* of 1.5 sqrt(rows), that an approximate search looks at */
 
-#define PROGRAM_BYTES (INT64_C(150) << 20) /* libraries and MPI's buffers */
+#define PROGRAM_BYTES (INT64_C(40) << 20) /* libraries and MPI's buffers */
+#define TORCH_BYTES (INT64_C(150) << 20)  /* libtorch, where images have just been through it */
 
 static int64_t most(int64_t a, int64_t b) {
   return a > b ? a : b;
@@ -40,7 +41,8 @@ static int64_t peak_bytes(const embedding *e) {
   const int64_t reading = 2 * features;
   const int64_t searching = ssne_search_bytes(p, embedding_columns(e), &search);
   const int64_t descending = affinities + ssne_tsne_bytes(p, &forces);
-  return PROGRAM_BYTES + order + most(most(reading, searching), most(affinities_peak, descending));
+  return PROGRAM_BYTES + (e->j->options.extract.model ? TORCH_BYTES : 0) + order +
+         most(most(reading, searching), most(affinities_peak, descending));
 }
 
 static double search_seconds(const embedding *e) {
