@@ -237,7 +237,11 @@ static ssne_code embed(embedding *e, ssne_error *err) {
   announce(e);
   SSNE_TRY(forecast_embedding(e, err));
   if (e->j->options.embed.dry_run) return ssne_store_close(&e->store, err);
-  if (!found) SSNE_TRY(embedding_create_file(e, err));
+  if (!found)
+    SSNE_TRY(embedding_create_file(e, err));
+  else if (!e->own_features && e->j->options.output.fresh)
+    SSNE_TRY(
+        job_sign(e->j, e->store, err)); /* what it kept serves, but the file is this program's */
   SSNE_TRY(ssne_store_set_text(e->store, "embed_complete", "no", err));
   SSNE_TRY(ssne_store_set_text(e->store, "embed_options", e->recorded, err));
   SSNE_TRY(compute(e, err));

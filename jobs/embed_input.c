@@ -23,9 +23,11 @@ static ssne_code compare(embedding *e, bool *complete, ssne_error *err) {
   ssne_code code = job_is_complete(e->store, "embed_complete", complete, err);
   if (code == SSNE_OK) code = job_is_complete(e->store, "neighbours_complete", &neighbours, err);
   if (code == SSNE_OK) code = ssne_store_get_text(e->store, "embed_options", &made, err);
-  if (code == SSNE_OK && made && (*complete || neighbours) && !e->j->options.output.fresh)
+  /* a dry run is of these options, whatever the file was made with */
+  const bool anew = e->j->options.output.fresh || e->j->options.embed.dry_run;
+  if (code == SSNE_OK && made && (*complete || neighbours) && !anew)
     code = ssne_options_compare(groups, 2, made, e->path, e->advice, err);
-  if (e->j->options.output.fresh) *complete = false;
+  if (anew) *complete = false;
   ssne_free(&made);
   return ssne_agree(e->j->comm, code, err);
 }
@@ -66,7 +68,7 @@ static ssne_code open_existing(embedding *e, bool *found, ssne_error *err) {
                      "%s holds features of its own: embed those (`shardsne embed %s`), choose "
                      "another --out, or replace it with --fresh",
                      e->path, e->path);
-  if (code != SSNE_OK) return fresh ? SSNE_OK : code;
+  if (code != SSNE_OK && !fresh) return code;
   return *found ? SSNE_OK : ssne_store_close(&e->store, err);
 }
 
@@ -193,12 +195,16 @@ static ssne_code check_finite(const embedding *e, const float *x, ssne_error *er
   return SSNE_OK;
 }
 
-ssne_code embedding_load_rows(embedding *e, ssne_error *err) {
+ssne_rows_options embedding_rows_options(const embedding *e) {
   const embed_options *o = &e->j->options.embed;
-  const ssne_rows_options options = {.metric = strcmp(o->metric, "cosine") == 0 ? SSNE_COSINE
-                                                                                : SSNE_EUCLIDEAN,
-                                     .pca = o->pca,
-                                     .threads = e->j->threads};
+  return (ssne_rows_options){.metric =
+                                 strcmp(o->metric, "cosine") == 0 ? SSNE_COSINE : SSNE_EUCLIDEAN,
+                             .pca = o->pca,
+                             .threads = e->j->threads};
+}
+
+ssne_code embedding_load_rows(embedding *e, ssne_error *err) {
+  const ssne_rows_options options = embedding_rows_options(e);
   const double since = ssne_clock();
   float *x = NULL;
   ssne_code code =

@@ -31,8 +31,7 @@ ssne_search_options embedding_search_options(const embedding *e) {
                                  .k = e->k,
                                  .recall = o->recall,
                                  .threads = e->j->threads};
-  if (options.search == SSNE_SEARCH_AUTO)
-    options.search = ssne_search_choose(e->chosen.rows, embedding_columns(e), e->k);
+  if (options.search == SSNE_SEARCH_AUTO) options.search = ssne_search_choose(e->chosen.rows);
   return options;
 }
 

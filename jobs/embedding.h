@@ -80,7 +80,8 @@ ssne_code embedding_neighbours(embedding *e, ssne_error *err);
 /* The columns of the rows once prepared. */
 int64_t embedding_columns(const embedding *e);
 
-/* The search and the forces that the options ask for. */
+/* The preparation of rows, the forces and the search that the options ask for. */
+ssne_rows_options embedding_rows_options(const embedding *e);
 ssne_force_options embedding_force_options(const embedding *e);
 ssne_search_options embedding_search_options(const embedding *e);
 

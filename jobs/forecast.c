@@ -12,15 +12,13 @@
 
 /* Seconds on one core of the machine that docs/performance.md describes; other machines differ by
  * up to three times either way. */
-#define SECONDS_A_PAIR 2.7e-11        /* and column, of exact neighbours */
-#define SECONDS_A_PROBED_PAIR 8.0e-11 /* and column, of approximate ones */
-#define SECONDS_AN_AFFINITY 1.8e-7    /* and neighbour, building P */
-#define SECONDS_AN_ATTRACTION 1.2e-9  /* and entry of P, an iteration */
-#define SECONDS_A_REPULSION 0.25e-9   /* and pair, an iteration, exact */
-#define SECONDS_A_POINT 4e-8          /* an iteration, on the mesh */
-#define SECONDS_A_NODE 4.0e-9         /* an iteration, of the mesh's transforms */
-#define ENTRIES_A_NEIGHBOUR 1.5       /* of P after symmetrisation */
-#define PROBED_CELLS 27.0             /* of 1.5 sqrt(rows), that an approximate search looks at */
+#define SECONDS_A_PAIR 2.7e-11       /* and column, of exact neighbours: see ssne_search_cost */
+#define SECONDS_AN_AFFINITY 1.8e-7   /* and neighbour, building P */
+#define SECONDS_AN_ATTRACTION 1.2e-9 /* and entry of P, an iteration */
+#define SECONDS_A_REPULSION 0.25e-9  /* and pair, an iteration, exact */
+#define SECONDS_A_POINT 4e-8         /* an iteration, on the mesh */
+#define SECONDS_A_NODE 4.0e-9        /* an iteration, of the mesh's transforms */
+#define ENTRIES_A_NEIGHBOUR 1.5      /* of P after symmetrisation */
 
 #define PROGRAM_BYTES (INT64_C(40) << 20) /* libraries and MPI's buffers */
 #define TORCH_BYTES (INT64_C(150) << 20)  /* libtorch, where images have just been through it */
@@ -35,10 +33,10 @@ static int64_t peak_bytes(const embedding *e) {
   const ssne_search_options search = embedding_search_options(e);
   const ssne_force_options forces = embedding_force_options(e);
   const int64_t order = p->rows * (int64_t)sizeof(uint32_t);
-  const int64_t features = p->own_rows * e->from.columns * (int64_t)sizeof(float);
+  const ssne_rows_options rows = embedding_rows_options(e);
   int64_t affinities_peak = 0, affinities = 0;
   ssne_affinities_bytes(p, e->k, &affinities_peak, &affinities);
-  const int64_t reading = 2 * features;
+  const int64_t reading = ssne_rows_bytes(p, e->from.columns, &rows);
   const int64_t searching = ssne_search_bytes(p, embedding_columns(e), &search);
   const int64_t descending = affinities + ssne_tsne_bytes(p, &forces);
   return PROGRAM_BYTES + (e->j->options.extract.model ? TORCH_BYTES : 0) + order +
@@ -46,10 +44,8 @@ static int64_t peak_bytes(const embedding *e) {
 }
 
 static double search_seconds(const embedding *e) {
-  const double rows = (double)e->chosen.rows, columns = (double)embedding_columns(e);
-  if (embedding_search_options(e).search == SSNE_SEARCH_APPROXIMATE)
-    return PROBED_CELLS / 1.5 * rows * sqrt(rows) * columns * SECONDS_A_PROBED_PAIR;
-  return rows * rows * columns * SECONDS_A_PAIR;
+  return ssne_search_cost(embedding_search_options(e).search, e->chosen.rows) *
+         (double)embedding_columns(e) * SECONDS_A_PAIR;
 }
 
 /* Seconds of all on one core. */

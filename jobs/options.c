@@ -80,7 +80,7 @@ static const ssne_option embed_table[] = {
   {"metric", SSNE_OPTION_CHOICE, AT(embed_options, metric), "M",
    "what near means: the euclidean distance, or cosine: 1 - cos of the angle between rows", "euclidean|cosine", 0, 0, false, true},
   {"neighbours", SSNE_OPTION_CHOICE, AT(embed_options, neighbours), "SEARCH",
-   "exact, approximate (its recall is measured and reported), or auto: exact up to some 20,000 rows", "auto|exact|approximate", 0, 0, false, true},
+   "exact, approximate (its recall is measured and reported), or auto: exact up to some 27,000 rows", "auto|exact|approximate", 0, 0, false, true},
   {"recall", SSNE_OPTION_REAL, AT(embed_options, recall), "R",
    "share of the true neighbours that an approximate search is to find", NULL, 0.5, 0.9999, false, true},
   {"early-iterations", SSNE_OPTION_INTEGER, AT(embed_options, early_iterations), "N",

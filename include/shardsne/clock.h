@@ -7,6 +7,9 @@
 /* Seconds since an arbitrary moment, never going back. */
 double ssne_clock(void);
 
+/* The seconds since *since, which becomes the present. */
+double ssne_clock_lap(double *since);
+
 /* Writes a duration as a person would say it ("3.2 s", "4 min 05 s", "2 h 10 min") to `text`. */
 void ssne_clock_text(double seconds, char *text, size_t length);
 

@@ -62,11 +62,15 @@ ssne_code ssne_neighbours_find(const ssne_rows *rows, const ssne_cells *cells,
                                const ssne_search_options *options, MPI_Comm comm, ssne_log *log,
                                ssne_neighbours *out, ssne_search_report *report, ssne_error *err);
 
-/* Not collective. Which search SSNE_SEARCH_AUTO is for so many rows and columns. */
-ssne_search ssne_search_choose(int64_t rows, int64_t columns, int64_t k);
+/* Not collective. What a search of so many rows is predicted to cost, in units of a pair of rows of
+ * an exact search. */
+double ssne_search_cost(ssne_search search, int64_t rows);
+
+/* Not collective. Which search SSNE_SEARCH_AUTO is for so many rows. */
+ssne_search ssne_search_choose(int64_t rows);
 
 /* Not collective. Bytes that a search takes on a rank at its peak, the rows and the result
- * included. */
+ * included, and the cells from SSNE_ORDER_ROWS rows on. */
 int64_t ssne_search_bytes(const ssne_partition *partition, int64_t columns,
                           const ssne_search_options *options);
 

@@ -16,7 +16,7 @@ typedef struct ssne_rows {
   int64_t columns;
   int64_t stride; /* columns rounded up to SSNE_LANES; the rest of a row is zero */
   float *data;    /* [own_rows, stride], owned: (x - mean) * scale */
-  float scale;    /* a power of two, so that scaling loses nothing */
+  float scale;    /* a power of two, so that scaling loses nothing; the largest value is below 1 */
   bool identical; /* all rows of all ranks are the same */
 } ssne_rows;
 
@@ -56,13 +56,22 @@ ssne_code ssne_rows_prepare(const float *x, int64_t columns, const ssne_partitio
 
 void ssne_rows_free(ssne_rows *rows);
 
+/* `columns` rounded up to whole vectors. */
+int64_t ssne_rows_stride(int64_t columns);
+
+/* Not collective. Bytes that ssne_rows_prepare takes on a rank at its peak, `x` and the result
+ * included. */
+int64_t ssne_rows_bytes(const ssne_partition *partition, int64_t columns,
+                        const ssne_rows_options *options);
+
 /* Directions that ssne_principal_directions has room for. */
 #define SSNE_DIRECTIONS 16
 
 /* Collective. The two leading principal directions of the rows in the first two columns of
  * `directions` [stride, SSNE_DIRECTIONS], orthonormal, each with its largest-magnitude component
  * positive. Up to 2048 columns from their covariance; beyond by subspace iteration until the two
- * stand still (Halko, Martinsson & Tropp 2011), which needs no square matrix. */
+ * stand still, in 200 rounds at most (Halko, Martinsson & Tropp 2011), which needs no square
+ * matrix. */
 ssne_code ssne_principal_directions(const ssne_rows *rows, int threads, MPI_Comm comm,
                                     double *directions, ssne_error *err);
 

@@ -109,7 +109,8 @@ ssne_code ssne_objective_create(const ssne_affinities *affinities,
 ssne_code ssne_objective_evaluate(ssne_objective *objective, const float *xy, double exaggeration,
                                   float *force, double *kl, ssne_error *err);
 
-/* Adds the time spent so far to `stages`, which must be those of an earlier call or empty. */
+/* Not collective. Adds the time spent since the objective was made to `stages`; to be called once.
+ */
 void ssne_objective_account(const ssne_objective *objective, ssne_stages *stages);
 
 void ssne_objective_destroy(ssne_objective **objective);

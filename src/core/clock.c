@@ -9,6 +9,12 @@ double ssne_clock(void) {
   return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }
 
+double ssne_clock_lap(double *since) {
+  const double now = ssne_clock(), passed = now - *since;
+  *since = now;
+  return passed;
+}
+
 void ssne_clock_text(double seconds, char *text, size_t length) {
   const long whole = (long)(seconds + 0.5);
   if (seconds < 60)

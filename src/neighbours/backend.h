@@ -43,7 +43,4 @@ extern const ssne_search_backend ssne_search_inverted;
 ssne_code ssne_search_tiles(const ssne_search_task *task, ssne_tile **out, ssne_error *err);
 void ssne_search_tiles_free(const ssne_search_task *task, ssne_tile **tiles);
 
-/* Columns with the padding of a row of ssne_rows. */
-int64_t ssne_search_stride(int64_t columns);
-
 #endif

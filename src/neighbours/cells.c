@@ -43,11 +43,10 @@ static ssne_code find_centres(const ssne_rows *rows, int threads, MPI_Comm comm,
   ssne_sample sample;
   SSNE_TRY(
       ssne_sample_rows(rows, SAMPLE_ROWS * cells->count, SSNE_RANDOM_CELLS, comm, &sample, err));
-  for (int64_t c = 0; c < cells->count; c++) {
+  for (int64_t c = 0; c < cells->count; c++)
     memcpy(cells->centre + c * stride, sample.data + c * sample.count / cells->count * stride,
            (size_t)stride * sizeof(float));
-    cells->norm[c] = ssne_lowered_norm(cells->centre + c * stride, stride);
-  }
+  ssne_lowered_norms(cells->centre, cells->count, stride, 1, cells->norm);
   const ssne_code code = ssne_kmeans(&sample, rows->columns, threads, comm, cells, err);
   ssne_sample_free(&sample);
   return code;
@@ -77,8 +76,7 @@ static void swap_nearest(ssne_cells *cells, int64_t place) {
  * visited. */
 static void walk(ssne_cells *cells) {
   for (int64_t place = 1; place < cells->count; place++) swap_nearest(cells, place);
-  for (int64_t c = 0; c < cells->count; c++)
-    cells->norm[c] = ssne_lowered_norm(cells->centre + c * cells->stride, cells->stride);
+  ssne_lowered_norms(cells->centre, cells->count, cells->stride, 1, cells->norm);
 }
 
 static void measure_spacing(ssne_cells *cells, ssne_tile *tile) {

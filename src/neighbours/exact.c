@@ -60,7 +60,7 @@ static ssne_code find(const ssne_search_task *task, ssne_search_report *report, 
 }
 
 static int64_t bytes(const ssne_partition *p, int64_t columns, const ssne_search_options *o) {
-  const int64_t stride = ssne_search_stride(columns);
+  const int64_t stride = ssne_rows_stride(columns);
   return ssne_ring_bytes(p, stride, false) +
          o->threads * ssne_tile_bytes(columns, stride, o->k, SSNE_SEARCH_TILE);
 }

@@ -28,8 +28,9 @@ typedef struct inverted {
   const ssne_search_task *task;
   ssne_ring ring;
   float reach;
-  uint8_t *again; /* [own_rows] in the second round: the row takes part; else NULL */
-  int64_t *query; /* [own_rows] own rows by cell, so that those of a tile want the same cells */
+  int64_t first, end; /* cells of the shard being searched */
+  uint8_t *again;     /* [own_rows] in the second round: the row takes part; else NULL */
+  int64_t *query;     /* [own_rows] own rows by cell, so that those of a tile want the same cells */
   ssne_tile *tiles;
   workspace *work; /* [threads] */
 } inverted;
@@ -127,13 +128,13 @@ static float limit_of(const inverted *v, int64_t r) {
   return cells->nearest[r] + v->reach * cells->spacing[cells->cell[r]];
 }
 
-/* Numbers of the first cell of a shard, and of the first beyond. */
-static void cells_of(const ssne_cells *cells, const ssne_shard *shard, int64_t *first,
-                     int64_t *end) {
-  *first = 0;
-  while (*first < cells->count && cells->start[*first + 1] <= shard->first) ++*first;
-  *end = *first;
-  while (*end < cells->count && cells->start[*end] < shard->first + shard->count) ++*end;
+/* Sets the numbers of the first cell of the shard, and of the first beyond. */
+static void find_cells(inverted *v, const ssne_shard *shard) {
+  const ssne_cells *cells = v->task->cells;
+  v->first = 0;
+  while (v->first < cells->count && cells->start[v->first + 1] <= shard->first) v->first++;
+  v->end = v->first;
+  while (v->end < cells->count && cells->start[v->end] < shard->first + shard->count) v->end++;
 }
 
 static int64_t list_slots(const uint64_t *near, int32_t *slot) {
@@ -159,9 +160,7 @@ static ssne_candidates part_of(const ssne_cells *cells, int64_t c, const ssne_sh
 static void scan_cells(const inverted *v, const ssne_shard *shard, ssne_tile *tile,
                        workspace *work) {
   const ssne_cells *cells = v->task->cells;
-  const int64_t stride = cells->stride;
-  int64_t first = 0, end = 0;
-  cells_of(cells, shard, &first, &end);
+  const int64_t stride = cells->stride, first = v->first, end = v->end;
   memset(work->near, 0, (size_t)((end - first) * WORDS) * sizeof *work->near);
   const ssne_candidates centres = {
       .data = cells->centre + first * stride, .norm = cells->norm + first, .count = end - first};
@@ -170,6 +169,7 @@ static void scan_cells(const inverted *v, const ssne_shard *shard, ssne_tile *ti
     const int64_t wanting = list_slots(work->near + (c - first) * WORDS, work->slot);
     if (wanting == 0) continue;
     const ssne_candidates part = part_of(cells, c, shard, stride);
+    if (part.count == 0) continue;
     ssne_tile_scan(tile, work->slot, wanting, &part);
     work->pairs += wanting * part.count;
     /* a cell on two shards counts once, where it begins */
@@ -204,6 +204,7 @@ static void visit(void *state, ssne_ring *ring, const ssne_shard *shard, int ste
   inverted *v = state;
   const int64_t own = v->task->rows->partition.own_rows;
   const int64_t chunk = ssne_ring_chunk(ring) * SSNE_SEARCH_TILE;
+  find_cells(v, shard);
   for (int64_t begin = 0; begin < own; begin += chunk) {
     const int64_t end = own - begin < chunk ? own : begin + chunk;
 #pragma omp parallel for schedule(dynamic) num_threads(ring->threads)
@@ -309,11 +310,10 @@ static ssne_code find(const ssne_search_task *task, ssne_search_report *report, 
 }
 
 static int64_t bytes(const ssne_partition *p, int64_t columns, const ssne_search_options *o) {
-  const int64_t stride = ssne_search_stride(columns), cells = ssne_cells_count(p->rows);
+  const int64_t stride = ssne_rows_stride(columns), cells = ssne_cells_count(p->rows);
   const int64_t tile = ssne_tile_bytes(columns, stride, o->k, SSNE_SEARCH_TILE);
   const int64_t parcels = p->ranks > 1 ? 2 * p->own_rows * parcel_size(stride) : 0;
-  return ssne_ring_bytes(p, stride, true) + ssne_cells_bytes(p, stride) + parcels +
-         p->own_rows * (int64_t)sizeof(int64_t) +
+  return ssne_ring_bytes(p, stride, true) + parcels + p->own_rows * (int64_t)sizeof(int64_t) +
          o->threads * (tile + cells * WORDS * (int64_t)sizeof(uint64_t));
 }
 

@@ -157,8 +157,7 @@ static void move_centres(const rounds *k, ssne_cells *cells) {
     for (int64_t c = 0; c < stride && sum[stride] > 0; c++)
       cells->centre[i * stride + c] = (float)((double)sum[c] / FIXED / (double)sum[stride]);
   }
-  for (int64_t i = 0; i < cells->count; i++)
-    cells->norm[i] = ssne_lowered_norm(cells->centre + i * stride, stride);
+  ssne_lowered_norms(cells->centre, cells->count, stride, 1, cells->norm);
 }
 
 static ssne_code one_round(rounds *k, int64_t columns, int threads, MPI_Comm comm,

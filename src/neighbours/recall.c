@@ -94,9 +94,8 @@ static ssne_code find_exact(const ssne_search_task *task, ssne_recall *r, work *
   const ssne_rows *rows = task->rows;
   SSNE_TRY_ALL(task->comm, allocate(task, r, w, err), err);
   for (int64_t i = 0; i < r->sample.count * task->options->k; i++) r->best[i] = SSNE_NO_KEY;
-#pragma omp parallel for num_threads(task->options->threads)
-  for (int64_t i = 0; i < rows->partition.own_rows; i++)
-    w->norm[i] = ssne_lowered_norm(rows->data + i * rows->stride, rows->stride);
+  ssne_lowered_norms(rows->data, rows->partition.own_rows, rows->stride, task->options->threads,
+                     w->norm);
   search_own(task, &r->sample, w->norm, w->tiles, r->best);
   return merge(task, r->sample.count, r->best, w->other, w->both, err);
 }

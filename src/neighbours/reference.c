@@ -55,8 +55,7 @@ static ssne_code find(const ssne_search_task *task, ssne_search_report *report, 
 
 static int64_t bytes(const ssne_partition *p, int64_t columns, const ssne_search_options *o) {
   (void)o;
-  return p->rows *
-         (ssne_search_stride(columns) * (int64_t)sizeof(float) + (int64_t)sizeof(uint64_t));
+  return p->rows * (ssne_rows_stride(columns) * (int64_t)sizeof(float) + (int64_t)sizeof(uint64_t));
 }
 
 const ssne_search_backend ssne_search_reference = {

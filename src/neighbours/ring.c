@@ -66,13 +66,6 @@ void ssne_ring_free(ssne_ring *ring) {
   for (int h = 0; h < 2; h++) free_shard(&ring->held[h], true);
 }
 
-/* Norms are computed anew wherever a shard arrives: that is less work than sending them. */
-static void fill_norms(const ssne_ring *ring, ssne_shard *shard) {
-#pragma omp parallel for num_threads(ring->threads)
-  for (int64_t r = 0; r < shard->count; r++)
-    shard->norm[r] = ssne_lowered_norm(shard->data + r * ring->stride, ring->stride);
-}
-
 /* Starts the exchange of `now` for the shard that was rank `source`'s. */
 static ssne_code begin_shift(ssne_ring *ring, const ssne_shard *now, ssne_shard *next, int source,
                              MPI_Datatype row, ssne_error *err) {
@@ -109,7 +102,8 @@ static ssne_code go_round(ssne_ring *ring, ssne_ring_visit *visit, void *state, 
     ssne_shard *next = &ring->held[step % 2];
     if (step + 1 < p->ranks)
       SSNE_TRY(begin_shift(ring, now, next, (p->rank + step + 1) % p->ranks, row, err));
-    fill_norms(ring, now);
+    /* norms are computed anew wherever a shard arrives: that is less work than sending them */
+    ssne_lowered_norms(now->data, now->count, ring->stride, ring->threads, now->norm);
     visit(state, ring, now, step);
     SSNE_TRY(
         ssne_mpi_check(MPI_Waitall(4, ring->request, MPI_STATUSES_IGNORE), "MPI_Waitall", err));

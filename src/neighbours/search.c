@@ -8,24 +8,25 @@
 #include <math.h>
 #include <omp.h>
 
-/* What a pair costs in an approximate search, which gathers its tiles, beside one in an exact
- * search; and how many rows, in cells, that looks at for each. */
-#define PROBED_COST 1.6
-#define PROBED_CELLS 40.0
+/* What a pair costs in an approximate search, which gathers its tiles and has few candidates for
+ * each, beside one in an exact search; and how many rows, in cells, it looks at for each. */
+#define PROBED_COST 3.0
+#define PROBED_CELLS 25.0
 
 /* So many times quicker an approximate search has to be for exactness to be given up. */
 #define WORTH 3.0
 
-int64_t ssne_search_stride(int64_t columns) {
-  return (columns + SSNE_LANES - 1) / SSNE_LANES * SSNE_LANES;
+double ssne_search_cost(ssne_search search, int64_t rows) {
+  const double all = (double)rows, cells = (double)ssne_cells_count(rows);
+  if (search != SSNE_SEARCH_APPROXIMATE) return all * all;
+  return PROBED_COST * all * (cells + PROBED_CELLS * all / cells);
 }
 
-ssne_search ssne_search_choose(int64_t rows, int64_t columns, int64_t k) {
-  (void)columns, (void)k; /* either cost is proportional to columns, and k matters little */
-  const double cells = (double)ssne_cells_count(rows);
-  const double looked_at = cells + PROBED_CELLS * (double)rows / cells;
-  return WORTH * PROBED_COST * looked_at < (double)rows ? SSNE_SEARCH_APPROXIMATE
-                                                        : SSNE_SEARCH_EXACT;
+ssne_search ssne_search_choose(int64_t rows) {
+  return WORTH * ssne_search_cost(SSNE_SEARCH_APPROXIMATE, rows) <
+                 ssne_search_cost(SSNE_SEARCH_EXACT, rows)
+             ? SSNE_SEARCH_APPROXIMATE
+             : SSNE_SEARCH_EXACT;
 }
 
 static const ssne_search_backend *backend_of(ssne_search search) {
@@ -33,17 +34,18 @@ static const ssne_search_backend *backend_of(ssne_search search) {
   return search == SSNE_SEARCH_APPROXIMATE ? &ssne_search_inverted : &ssne_search_exact;
 }
 
-static ssne_search resolve(const ssne_search_options *options, int64_t rows, int64_t columns) {
-  return options->search == SSNE_SEARCH_AUTO ? ssne_search_choose(rows, columns, options->k)
-                                             : options->search;
+static ssne_search resolve(const ssne_search_options *options, int64_t rows) {
+  return options->search == SSNE_SEARCH_AUTO ? ssne_search_choose(rows) : options->search;
 }
 
 int64_t ssne_search_bytes(const ssne_partition *partition, int64_t columns,
                           const ssne_search_options *options) {
-  const ssne_search_backend *backend = backend_of(resolve(options, partition->rows, columns));
-  const int64_t a_row =
-      options->k * (int64_t)sizeof(uint64_t) + ssne_search_stride(columns) * (int64_t)sizeof(float);
-  return partition->own_rows * a_row + backend->bytes(partition, columns, options);
+  const ssne_search_backend *backend = backend_of(resolve(options, partition->rows));
+  const int64_t stride = ssne_rows_stride(columns);
+  const int64_t a_row = options->k * (int64_t)sizeof(uint64_t) + stride * (int64_t)sizeof(float);
+  const bool cells = backend->wants_cells || partition->rows >= SSNE_ORDER_ROWS;
+  return partition->own_rows * a_row + (cells ? ssne_cells_bytes(partition, stride) : 0) +
+         backend->bytes(partition, columns, options);
 }
 
 ssne_code ssne_search_tiles(const ssne_search_task *task, ssne_tile **out, ssne_error *err) {
@@ -108,7 +110,7 @@ static ssne_code fill(const ssne_search_backend *backend, ssne_search_task *task
 ssne_code ssne_neighbours_find(const ssne_rows *rows, const ssne_cells *cells,
                                const ssne_search_options *options, MPI_Comm comm, ssne_log *log,
                                ssne_neighbours *out, ssne_search_report *report, ssne_error *err) {
-  const ssne_search search = resolve(options, rows->partition.rows, rows->columns);
+  const ssne_search search = resolve(options, rows->partition.rows);
   ssne_search_task task = {
       .rows = rows, .options = options, .cells = cells, .comm = comm, .log = log};
   *out = (ssne_neighbours){.k = 0};

@@ -6,7 +6,8 @@
 
 #include <stdint.h>
 
-/* A panel holds SSNE_LANES queries, transposed: panel[column * SSNE_LANES + lane]. */
+/* A panel holds SSNE_LANES queries, transposed: panel[column * SSNE_LANES + lane]. It begins at a
+ * multiple of a vector's size, as every panel of an array from ssne_alloc does. */
 typedef struct sieve_kernels {
   /* Finds the candidates c in 0 ... count - 1 and lanes l with
    *

@@ -20,9 +20,14 @@ static float least_loss(int64_t stride) {
   return (float)(4 * stride) * FLT_MIN;
 }
 
-float ssne_lowered_norm(const float *x, int64_t stride) {
-  const distance_kernels *kernels = distance_kernels_at(ssne_simd_level());
+static float lowered_norm(const distance_kernels *kernels, const float *x, int64_t stride) {
   return kernels->squared_norm(x, stride) * (1 - lowering(stride));
+}
+
+void ssne_lowered_norms(const float *x, int64_t count, int64_t stride, int threads, float *norm) {
+  const distance_kernels *kernels = distance_kernels_at(ssne_simd_level());
+#pragma omp parallel for num_threads(threads)
+  for (int64_t r = 0; r < count; r++) norm[r] = lowered_norm(kernels, x + r * stride, stride);
 }
 
 /* Selection among 2 k + 16 keys costs a few comparisons a key, once in k + 16 keys: less than a
@@ -93,7 +98,7 @@ void ssne_tile_add(ssne_tile *tile, const float *x, uint32_t row, const uint64_t
   const int64_t slot = tile->queries++;
   uint64_t *keys = tile->keys + slot * tile->room;
   memcpy(tile->data + slot * tile->stride, x, (size_t)tile->stride * sizeof *x);
-  tile->norm[slot] = ssne_lowered_norm(x, tile->stride);
+  tile->norm[slot] = lowered_norm(tile->distances, x, tile->stride);
   tile->row[slot] = row;
   tile->worst[slot] = SSNE_NO_KEY;
   tile->reach[slot] = INFINITY;

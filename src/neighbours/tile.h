@@ -21,13 +21,14 @@
 /* A run of candidates. */
 typedef struct ssne_candidates {
   const float *data;   /* [count, stride] */
-  const float *norm;   /* [count] from ssne_lowered_norm */
+  const float *norm;   /* [count] from ssne_lowered_norms */
   const uint32_t *row; /* [count] their row numbers; NULL: 0 ... count - 1 */
   int64_t count;
 } ssne_candidates;
 
-/* The squared norm of x [stride], lowered by what rounding may cost. */
-float ssne_lowered_norm(const float *x, int64_t stride);
+/* norm [count] becomes the squared norms of the rows x [count, stride], lowered by what rounding
+ * may cost. */
+void ssne_lowered_norms(const float *x, int64_t count, int64_t stride, int threads, float *norm);
 
 /* A tile belongs to one thread. */
 typedef struct ssne_tile {

@@ -20,9 +20,6 @@ ssne_code ssne_principal_components(const ssne_rows *rows, int64_t count, int th
 ssne_code ssne_rows_project(ssne_rows *rows, int64_t count, int threads, MPI_Comm comm,
                             ssne_error *err);
 
-/* `columns` rounded up to whole vectors. */
-int64_t ssne_rows_stride(int64_t columns);
-
 /* Turns the `count` numbers v[0], v[step], v[2 step] ... so that the one of largest magnitude, the
  * first of equal ones, is positive: a sign that does not depend on how a direction was found. */
 void ssne_fix_sign(double *v, int64_t count, int64_t step);

@@ -78,8 +78,12 @@ static void copy_scaled(const preparation *prep, const float *x, float scale) {
   rows->scale = scale;
 }
 
-/* Projections can be much smaller than what they are projections of. */
-static ssne_code rescale(const preparation *prep, ssne_error *err) {
+/* What grows by more was not centred well. */
+#define SO_SMALL 0x1p20F
+
+/* What is left can be much smaller than what it was made of: a projection, or columns beside one of
+ * a huge constant value, which is centred away. */
+static ssne_code rescale(const preparation *prep, float *by, ssne_error *err) {
   ssne_rows *rows = prep->rows;
   const int64_t count = rows->partition.own_rows * rows->stride;
   float factor = 1;
@@ -88,6 +92,7 @@ static ssne_code rescale(const preparation *prep, ssne_error *err) {
 #pragma omp parallel for schedule(static) num_threads(prep->threads)
   for (int64_t i = 0; i < count; i++) rows->data[i] *= factor;
   rows->scale *= factor;
+  *by = factor;
   return SSNE_OK;
 }
 
@@ -159,8 +164,8 @@ static ssne_code normalise(const preparation *prep, ssne_error *err) {
   }
   if (bad < p->own_rows)
     return ssne_fail(err, SSNE_FAILED,
-                     "row %" PRId64
-                     " of the features has length zero, so that its angle with others means "
+                     "row %" PRId64 " (counted from 0, without what was left out) has length zero, "
+                     "so that its angle with others means "
                      "nothing: leave it out, or use the Euclidean metric",
                      p->first_row + bad);
   rows->scale = 1;
@@ -191,25 +196,36 @@ int64_t ssne_rows_stride(int64_t columns) {
   return (columns + SSNE_LANES - 1) / SSNE_LANES * SSNE_LANES;
 }
 
+/* The largest of what is left is then in [1/2, 1). */
+static ssne_code copy_centred(const preparation *prep, const float *x, float largest,
+                              ssne_error *err) {
+  float scale = 1, grown = 1;
+  SSNE_TRY(scale_for(largest, prep->comm, &scale, err));
+  copy_scaled(prep, x, scale);
+  SSNE_TRY(centre(prep, err));
+  SSNE_TRY(rescale(prep, &grown, err));
+  if (grown <= SO_SMALL) return SSNE_OK;
+  SSNE_TRY(centre(prep, err)); /* its means were lost in the rounding of the sums */
+  return rescale(prep, &grown, err);
+}
+
 static ssne_code project(const preparation *prep, int64_t components, ssne_error *err) {
+  float grown = 1;
   SSNE_TRY(ssne_rows_project(prep->rows, components, prep->threads, prep->comm, err));
-  return rescale(prep, err);
+  return rescale(prep, &grown, err);
 }
 
 static ssne_code run(const preparation *prep, const float *x, int64_t components, ssne_error *err) {
   const bool projected = components > 0 && components < prep->rows->columns;
   const bool cosine = prep->rows->metric == SSNE_COSINE;
-  float largest = 0, scale = 1;
+  float largest = 0;
   SSNE_TRY_ALL(prep->comm, survey(prep, x, &largest, err), err);
-  SSNE_TRY(scale_for(largest, prep->comm, &scale, err));
   /* Angles are those of the rows themselves, or of their projections, which are centred. A row much
    * shorter than the longest would lose bits where it is scaled first. */
-  if (projected || !cosine) {
-    copy_scaled(prep, x, scale);
-    SSNE_TRY(centre(prep, err));
-  } else {
+  if (projected || !cosine)
+    SSNE_TRY(copy_centred(prep, x, largest, err));
+  else
     copy_scaled(prep, x, 1);
-  }
   if (projected) SSNE_TRY(project(prep, components, err));
   if (cosine) {
     SSNE_TRY_ALL(prep->comm, normalise(prep, err), err);
@@ -247,4 +263,18 @@ ssne_code ssne_rows_prepare(const float *x, int64_t columns, const ssne_partitio
 
 void ssne_rows_free(ssne_rows *rows) {
   ssne_free(&rows->data);
+}
+
+int64_t ssne_rows_bytes(const ssne_partition *p, int64_t columns,
+                        const ssne_rows_options *options) {
+  const int64_t stride = ssne_rows_stride(columns), value = sizeof(float);
+  const int64_t both = p->own_rows * (columns + stride) * value;
+  const int64_t square = columns * columns * (int64_t)sizeof(double);
+  if (options->pca <= 0 || options->pca >= columns) return both;
+  /* half a square of sums on every rank and a whole one on rank 0, and then the projections */
+  const int64_t sums = square / 2 + (p->rank == 0 ? square : 0);
+  const int64_t projected = p->own_rows * ssne_rows_stride(options->pca) * value;
+  const int64_t blocks =
+      options->threads * SSNE_ROWS_BLOCK * (stride + options->pca) * (int64_t)sizeof(double);
+  return both + sums + projected + blocks;
 }

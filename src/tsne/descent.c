@@ -73,15 +73,16 @@ static void step_rows(descent *d, double rate) {
 static ssne_code measure(const descent *d, double *norm, float mean[2], ssne_error *err) {
   enum { NORM, X, Y, SUMS };
   const double rows = (double)d->partition->rows;
+  const double scale = ldexp(1, ilogb(rows)); /* forces are of the order of 1 / rows and less */
   ssne_exact sums[SUMS] = {{{0}, 0}};
   for (int64_t r = 0; r < d->partition->own_rows; r++) {
     const double fx = (double)d->force[2 * r], fy = (double)d->force[2 * r + 1];
-    ssne_exact_add(&sums[NORM], 16 * (fx * fx + fy * fy));
+    ssne_exact_add(&sums[NORM], 16 * scale * (fx * fx + fy * fy));
     ssne_exact_add(&sums[X], (double)d->xy[2 * r]);
     ssne_exact_add(&sums[Y], (double)d->xy[2 * r + 1]);
   }
   SSNE_TRY(ssne_exact_reduce(sums, SUMS, d->comm, err));
-  *norm = sqrt(ssne_exact_value(&sums[NORM]));
+  *norm = sqrt(ssne_exact_value(&sums[NORM]) / scale);
   mean[0] = (float)(ssne_exact_value(&sums[X]) / rows);
   mean[1] = (float)(ssne_exact_value(&sums[Y]) / rows);
   return SSNE_OK;

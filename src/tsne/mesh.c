@@ -97,12 +97,6 @@ static void account(const void *state, ssne_stages *stages) {
                     m->seconds[part]);
 }
 
-static double lap(double *since) {
-  const double now = ssne_clock(), passed = now - *since;
-  *since = now;
-  return passed;
-}
-
 /* --- geometry -------------------------------------------------------------------------------- */
 
 /* The bounding box of all ranks' points, as its low corner and the negative of its high one. */
@@ -253,17 +247,17 @@ static ssne_code apply(void *state, const ssne_plane *plane, ssne_forces *forces
   double since = ssne_clock();
   int bits = 0;
   SSNE_TRY(place(m, xy, err));
-  m->seconds[TRANSFORM] += lap(&since);
+  m->seconds[TRANSFORM] += ssne_clock_lap(&since);
   mesh_points_sort(&m->points, &m->geometry, m->spline.order, xy);
   SSNE_TRY(mesh_points_bits(&m->points, &m->spline, m->comm, &bits, err));
   mesh_points_spread(&m->points, &m->geometry, &m->spline, bits, m->charge);
-  m->seconds[SPREAD] += lap(&since);
+  m->seconds[SPREAD] += ssne_clock_lap(&since);
   SSNE_TRY(sum_charges(m, err));
-  m->seconds[SUM] += lap(&since);
+  m->seconds[SUM] += ssne_clock_lap(&since);
   SSNE_TRY(convolve(m, ldexpf(1, -bits), err));
-  m->seconds[TRANSFORM] += lap(&since);
+  m->seconds[TRANSFORM] += ssne_clock_lap(&since);
   mesh_points_gather(&m->points, &m->spline, &m->field, forces->repulsion, forces->potential);
-  m->seconds[GATHER] += lap(&since);
+  m->seconds[GATHER] += ssne_clock_lap(&since);
   m->applications++;
   return SSNE_OK;
 }

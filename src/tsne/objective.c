@@ -1,5 +1,6 @@
 /* KL and its gradient: a share of coordinates, two forces, one exact sum. */
 #include "forces.h"
+#include "mesh_geometry.h"
 
 #include "shardsne/agree.h"
 #include "shardsne/clock.h"
@@ -45,13 +46,13 @@ bool ssne_force_uses_mesh(const ssne_force_options *options, int64_t rows) {
 
 /* The maps of 10^4 to 10^6 rows that were measured are about so wide. */
 int64_t ssne_force_mesh_nodes(const ssne_force_options *options, int64_t rows) {
-  const double nodes = sqrt((double)rows) / options->mesh_step;
+  const double nodes = fmin(sqrt((double)rows) / options->mesh_step, MESH_SIDE);
   return (int64_t)(nodes * nodes);
 }
 
 int64_t ssne_tsne_bytes(const ssne_partition *partition, const ssne_force_options *options) {
   const int64_t plane = partition->rows * 8, exact = partition->rows * 8;
-  const int64_t state = partition->own_rows * (5 * 8 + 2 * 8);
+  const int64_t state = partition->own_rows * (6 * 8 + 2 * 8);
   /* charges and potentials, the transform of the doubled mesh, the kernel's; the sorted points */
   const int64_t mesh =
       ssne_force_mesh_nodes(options, partition->rows) * (16 + 8 + 4) + partition->own_rows * 16;
@@ -95,12 +96,6 @@ void ssne_objective_destroy(ssne_objective **objective) {
   ssne_free(&o->forces.potential);
   ssne_free(&o->forces.spread);
   ssne_free(objective);
-}
-
-static double lap(double *since) {
-  const double now = ssne_clock(), passed = now - *since;
-  *since = now;
-  return passed;
 }
 
 enum { POTENTIAL, SPREAD, REPULSION_X, REPULSION_Y, SUMS };
@@ -150,18 +145,18 @@ ssne_code ssne_objective_evaluate(ssne_objective *o, const float *xy, double exa
   double since = ssne_clock();
   memcpy(o->plane.xy + 2 * p->first_row, xy, (size_t)(2 * p->own_rows) * sizeof *xy);
   SSNE_TRY(ssne_plane_share(&o->plane, o->comm, err));
-  o->seconds_sharing += lap(&since);
+  o->seconds_sharing += ssne_clock_lap(&since);
   o->attraction->apply(o->attraction_state, &o->plane, kl != NULL, &o->forces);
-  o->seconds_attracting += lap(&since);
+  o->seconds_attracting += ssne_clock_lap(&since);
   SSNE_TRY(o->repulsion->apply(o->repulsion_state, &o->plane, &o->forces, err));
-  o->seconds_repelling += lap(&since);
+  o->seconds_repelling += ssne_clock_lap(&since);
   add_rows(o, kl != NULL, sums);
   SSNE_TRY(ssne_exact_reduce(sums, SUMS, o->comm, err));
   const double z = ssne_exact_value(&sums[POTENTIAL]);
   combine(o, sums, exaggeration, z, force);
   if (kl)
     *kl = o->affinities->entropy + ssne_exact_value(&sums[SPREAD]) + o->affinities->sum * log(z);
-  o->seconds_summing += lap(&since);
+  o->seconds_summing += ssne_clock_lap(&since);
   o->evaluations++;
   return SSNE_OK;
 }

@@ -56,5 +56,8 @@ void ssne_perplexity_calibrate(const float *distance, int64_t k, double perplexi
   const double deficit = log((double)k) - log(perplexity);
   const double beta =
       guess > 0 && deficit > 0 ? find_beta(kernels, distance, k, guess, deficit) : 0;
-  kernels->probabilities(distance, k, beta, p);
+  if (beta > 0)
+    kernels->probabilities(distance, k, beta, p);
+  else
+    for (int64_t n = 0; n < k; n++) p[n] = 1 / (float)k;
 }

@@ -87,22 +87,26 @@ static ssne_code calibrate(const build *b, const double *perplexities, int64_t c
 
 /* --- counting ------------------------------------------------------------------------------ */
 
-/* Counts this rank's entries of the rows at places begin ... end - 1. Threads look at all entries
- * and each take those of their own places: no two write to the same row. */
-static void count_range(const build *b, int64_t begin, int64_t end) {
+/* One more entry for the row at `place`; returns how many there were. Rows of different threads
+ * meet in their neighbours. */
+static uint32_t add_one(const build *b, uint32_t place) {
+  uint32_t before = 0;
+#pragma omp atomic capture
+  before = b->length[place]++;
+  return before;
+}
+
+/* Counts this rank's entries of the rows at all places. */
+static void count_own(const build *b) {
   const ssne_neighbours *n = b->neighbours;
+#pragma omp parallel for schedule(static) num_threads(b->threads)
   for (int64_t r = 0; r < b->p->own_rows; r++) {
-    const uint32_t *index = n->index + r * n->stride;
-    const float *p = n->distance + r * n->stride;
-    uint32_t present = 0;
-    for (int64_t i = 0; i < n->k; i++) {
-      const uint32_t place = place_of(b, index[i]);
-      const bool there = p[i] > 0;
-      present += there;
-      if (there && place >= begin && place < end) b->length[place]++;
-    }
     const uint32_t own = place_of(b, b->p->first_row + r);
-    if (own >= begin && own < end) b->length[own] += present;
+    for (int64_t i = r * n->stride; i < r * n->stride + n->k; i++) {
+      if (!(n->distance[i] > 0)) continue;
+      add_one(b, own);
+      add_one(b, place_of(b, n->index[i]));
+    }
   }
 }
 
@@ -134,10 +138,7 @@ static ssne_code allot(build *b, ssne_error *err) {
 }
 
 static ssne_code count(build *b, ssne_error *err) {
-  const int64_t rows = b->p->rows;
-#pragma omp parallel for schedule(static, 1) num_threads(b->threads)
-  for (int t = 0; t < b->threads; t++)
-    count_range(b, share_begin(rows, b->threads, t), share_begin(rows, b->threads, t + 1));
+  count_own(b);
   SSNE_TRY(sum_lengths(b, err));
   return ssne_agree(b->comm, allot(b, err), err);
 }
@@ -158,47 +159,34 @@ static float value_of(uint64_t word) {
   return value;
 }
 
+/* Entries of a row come in any order: it is sorted later. */
 static void put(const build *b, uint32_t row, uint32_t column, float value) {
-  b->words[b->slot[row - b->p->first_row] + b->length[row]++] = word_of(column, value);
+  b->words[b->slot[row - b->p->first_row] + add_one(b, row)] = word_of(column, value);
 }
 
-/* This rank's own entries of the rows at places begin ... end - 1. */
-static void fill_range(const build *b, int64_t begin, int64_t end) {
+static bool is_own(const build *b, uint32_t place) {
+  return place >= b->p->first_row && place < b->p->first_row + b->p->own_rows;
+}
+
+/* This rank's own entries of its own places. */
+static void fill_own(const build *b) {
   const ssne_neighbours *n = b->neighbours;
+#pragma omp parallel for schedule(static) num_threads(b->threads)
   for (int64_t r = 0; r < b->p->own_rows; r++) {
-    const uint32_t *index = n->index + r * n->stride;
-    const float *p = n->distance + r * n->stride;
     const uint32_t own = place_of(b, b->p->first_row + r);
-    const bool take = own >= begin && own < end;
-    for (int64_t i = 0; i < n->k; i++) {
-      if (!(p[i] > 0)) continue;
-      const uint32_t place = place_of(b, index[i]);
-      if (take) put(b, own, place, p[i]);
-      if (place >= begin && place < end) put(b, place, own, p[i]);
+    for (int64_t i = r * n->stride; i < r * n->stride + n->k; i++) {
+      if (!(n->distance[i] > 0)) continue;
+      const uint32_t place = place_of(b, n->index[i]);
+      if (is_own(b, own)) put(b, own, place, n->distance[i]);
+      if (is_own(b, place)) put(b, place, own, n->distance[i]);
     }
   }
 }
 
-/* The entries received that belong to the rows at places begin ... end - 1. */
-static void take_range(const build *b, const entry *received, int64_t count, int64_t begin,
-                       int64_t end) {
+static void fill_received(const build *b, const entry *received, int64_t count) {
+#pragma omp parallel for schedule(static) num_threads(b->threads)
   for (int64_t e = 0; e < count; e++)
-    if (received[e].row >= begin && received[e].row < end)
-      put(b, received[e].row, received[e].column, received[e].value);
-}
-
-/* Brings what this rank has received, or with NULL its own entries, to its rows. */
-static void fill(const build *b, const entry *received, int64_t count) {
-  const int64_t first = b->p->first_row, rows = b->p->own_rows;
-#pragma omp parallel for schedule(static, 1) num_threads(b->threads)
-  for (int t = 0; t < b->threads; t++) {
-    const int64_t begin = first + share_begin(rows, b->threads, t);
-    const int64_t end = first + share_begin(rows, b->threads, t + 1);
-    if (received)
-      take_range(b, received, count, begin, end);
-    else
-      fill_range(b, begin, end);
-  }
+    put(b, received[e].row, received[e].column, received[e].value);
 }
 
 /* --- sending ------------------------------------------------------------------------------- */
@@ -294,7 +282,7 @@ static ssne_code run_rounds(const build *b, post *o, ssne_error *err) {
     for (int r = 0; r < b->p->ranks; r++) in += o->coming[r];
     send_rows(b, o, begin, end);
     SSNE_TRY(ssne_exchange(o->out, o->leaving, o->in, o->coming, sizeof *o->out, b->comm, err));
-    fill(b, o->in, in);
+    fill_received(b, o->in, in);
     begin = end;
   }
   return SSNE_OK;
@@ -355,26 +343,41 @@ static int bits_of(int64_t rows) {
   return bits;
 }
 
-/* Sorts and merges every row within its slot; `length` becomes what is left. */
-static ssne_code merge(const build *b, ssne_error *err) {
-  const int64_t rows = b->p->own_rows;
+/* Sorts and merges own rows begin ... end - 1 within their slots. */
+static ssne_code merge_range(const build *b, int64_t begin, int64_t end, ssne_error *err) {
   const float divisor = 2 * (float)b->p->rows;
   const int bits = bits_of(b->p->rows);
   uint32_t *length = b->length + b->p->first_row;
   uint64_t *space = NULL;
   int64_t longest = 0;
-  for (int64_t r = 0; r < rows; r++) longest = length[r] > longest ? length[r] : longest;
-  SSNE_TRY(ssne_alloc(&space, b->threads * longest, sizeof *space, "rows of affinities", err));
-#pragma omp parallel for schedule(static, 1) num_threads(b->threads)
-  for (int t = 0; t < b->threads; t++)
-    for (int64_t r = share_begin(rows, b->threads, t); r < share_begin(rows, b->threads, t + 1);
-         r++) {
-      uint64_t *words = b->words + b->slot[r];
-      sort_row(words, length[r], bits, space + t * longest);
-      length[r] = merge_row(words, length[r], divisor);
-    }
+  for (int64_t r = begin; r < end; r++) longest = length[r] > longest ? length[r] : longest;
+  SSNE_TRY(ssne_alloc(&space, longest, sizeof *space, "rows of affinities", err));
+  for (int64_t r = begin; r < end; r++) {
+    uint64_t *words = b->words + b->slot[r];
+    sort_row(words, length[r], bits, space);
+    length[r] = merge_row(words, length[r], divisor);
+  }
   ssne_free(&space);
   return SSNE_OK;
+}
+
+/* Every row; `length` becomes what is left. A thread has room for the longest row of its own. */
+static ssne_code merge(const build *b, ssne_error *err) {
+  const int64_t rows = b->p->own_rows;
+  ssne_code code = SSNE_OK;
+#pragma omp parallel for schedule(static, 1) num_threads(b->threads)
+  for (int t = 0; t < b->threads; t++) {
+    ssne_error own;
+    const ssne_code one = merge_range(b, share_begin(rows, b->threads, t),
+                                      share_begin(rows, b->threads, t + 1), &own);
+    if (one == SSNE_OK) continue;
+#pragma omp critical(ssne_merge)
+    {
+      code = one;
+      *err = own;
+    }
+  }
+  return code;
 }
 
 /* Padded rows of columns, in an array of their own. */
@@ -458,7 +461,7 @@ static ssne_code distribute(build *b, const double *perplexities, int64_t perple
                             ssne_error *err) {
   SSNE_TRY(calibrate(b, perplexities, perplexity_count, err));
   SSNE_TRY(count(b, err));
-  fill(b, NULL, 0);
+  fill_own(b);
   return trade(b, err);
 }
 

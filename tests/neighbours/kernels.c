@@ -5,6 +5,7 @@
 #include "keys.h"
 #include "sieve_kernels.h"
 
+#include "shardsne/memory.h"
 #include "shardsne/random.h"
 
 #include <math.h>
@@ -38,7 +39,8 @@ static void test_distance(ssne_simd level) {
  * for every number of candidates, so that all its remainders are met. */
 static void test_sieve(ssne_simd level) {
   enum { COLUMNS = 21, STRIDE = 32, MOST = 60 };
-  static float panel[COLUMNS * SSNE_LANES], rows[MOST * STRIDE], norm[MOST];
+  static _Alignas(SSNE_ALIGNMENT) float panel[COLUMNS * SSNE_LANES];
+  static float rows[MOST * STRIDE], norm[MOST];
   static int32_t hits[MOST * SSNE_LANES];
   float bound[SSNE_LANES];
   for (int i = 0; i < COLUMNS * SSNE_LANES; i++) panel[i] = draw((uint64_t)i);

@@ -37,9 +37,10 @@ static void test_centred(const ssne_partition *p, float factor) {
     long double mean = 0;
     for (int64_t r = 0; r < ROWS; r++) mean += (long double)(factor * value(r, c)) / ROWS;
     for (int64_t r = 0; r < p->own_rows; r++) {
-      const double expected =
-          (double)(((long double)x[r * COLUMNS + c] - mean) * (long double)rows.scale);
-      CHECK_NEAR((double)rows.data[r * rows.stride + c], expected, 2e-7);
+      /* in the values' own units, of which the largest are below 2048 */
+      const double expected = (double)((long double)x[r * COLUMNS + c] - mean);
+      CHECK_NEAR((double)rows.data[r * rows.stride + c] / (double)rows.scale, expected,
+                 2e-7 * 2048 * (double)factor);
     }
   }
   for (int64_t r = 0; r < p->own_rows; r++)
@@ -48,6 +49,25 @@ static void test_centred(const ssne_partition *p, float factor) {
   CHECK(frexpf(rows.scale, &exponent) == 0.5f);
   ssne_rows_free(&rows);
   ssne_free(&x);
+}
+
+/* A constant is centred away, however large: the other columns do not vanish beside it. */
+static void test_constant(const ssne_partition *p) {
+  const float constants[2] = {0, 1e30F};
+  ssne_rows rows[2];
+  ssne_error err;
+  for (int i = 0; i < 2; i++) {
+    float *x = make(p, 1);
+    for (int64_t r = 0; r < p->own_rows; r++) x[r * COLUMNS + 4] = constants[i];
+    CHECK_OK(ssne_rows_prepare(x, COLUMNS, p, &(ssne_rows_options){.threads = 2}, MPI_COMM_WORLD,
+                               &rows[i], &err),
+             &err);
+    ssne_free(&x);
+  }
+  CHECK_NEAR((double)(rows[0].scale / rows[1].scale), 1, 0);
+  for (int64_t i = 0; i < p->own_rows * rows[0].stride; i++) /* copied as small numbers */
+    CHECK_NEAR((double)rows[0].data[i], (double)rows[1].data[i], 1e-3);
+  for (int i = 0; i < 2; i++) ssne_rows_free(&rows[i]);
 }
 
 static void test_not_finite(const ssne_partition *p, int64_t row, float bad) {
@@ -88,6 +108,7 @@ int main(int argc, char **argv) {
   test_centred(&p, 1);
   test_centred(&p, 1e-20f);
   test_centred(&p, 1e30f);
+  test_constant(&p);
   test_not_finite(&p, 0, NAN);
   test_not_finite(&p, ROWS - 1, -INFINITY);
   test_identical(&p, -1);

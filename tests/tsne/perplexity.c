@@ -39,10 +39,13 @@ static void test_entropy(double scale, double offset, double perplexity) {
 }
 
 static void test_ties(void) {
-  float p[8];
-  const float equal[8] = {2, 2, 2, 2, 2, 2, 2, 2};
-  ssne_perplexity_calibrate(equal, 8, 3, p);
-  for (int n = 0; n < 8; n++) CHECK_NEAR((double)p[n], 1.0 / 8, 1e-7);
+  float p[90], equal[90];
+  for (int n = 0; n < 90; n++) equal[n] = 2;
+  const int64_t counts[] = {8, 9, 21, 90}; /* whole vectors, and not */
+  for (int i = 0; i < 4; i++) {
+    ssne_perplexity_calibrate(equal, counts[i], 3, p);
+    for (int64_t n = 0; n < counts[i]; n++) CHECK_NEAR((double)p[n], 1.0 / (double)counts[i], 1e-7);
+  }
   /* five at the same place: no Gaussian has a perplexity below 5 */
   const float zeros[8] = {0, 0, 0, 0, 0, 1, 2, 3};
   ssne_perplexity_calibrate(zeros, 8, 3, p);
