@@ -87,13 +87,24 @@ static ssne_code calibrate(const build *b, const double *perplexities, int64_t c
 
 /* --- counting ------------------------------------------------------------------------------ */
 
-/* One more entry for the row at `place`; returns how many there were. Rows of different threads
- * meet in their neighbours. */
-static uint32_t add_one(const build *b, uint32_t place) {
-  uint32_t before = 0;
+/* So many more entries for the row at `place`; returns how many there were. Rows of different
+ * threads meet in their neighbours. */
+static uint32_t add(const build *b, uint32_t place, uint32_t entries) {
+  uint32_t *length = &b->length[place], before = 0;
 #pragma omp atomic capture
-  before = b->length[place]++;
+  {
+    before = *length;
+    *length += entries;
+  }
   return before;
+}
+
+/* Neighbours of own row r whose p_j|i is not zero. */
+static uint32_t count_present(const build *b, int64_t r) {
+  const float *p = b->neighbours->distance + r * b->neighbours->stride;
+  uint32_t present = 0;
+  for (int64_t i = 0; i < b->neighbours->k; i++) present += p[i] > 0;
+  return present;
 }
 
 /* Counts this rank's entries of the rows at all places. */
@@ -101,12 +112,9 @@ static void count_own(const build *b) {
   const ssne_neighbours *n = b->neighbours;
 #pragma omp parallel for schedule(static) num_threads(b->threads)
   for (int64_t r = 0; r < b->p->own_rows; r++) {
-    const uint32_t own = place_of(b, b->p->first_row + r);
-    for (int64_t i = r * n->stride; i < r * n->stride + n->k; i++) {
-      if (!(n->distance[i] > 0)) continue;
-      add_one(b, own);
-      add_one(b, place_of(b, n->index[i]));
-    }
+    add(b, place_of(b, b->p->first_row + r), count_present(b, r));
+    for (int64_t i = r * n->stride; i < r * n->stride + n->k; i++)
+      if (n->distance[i] > 0) add(b, place_of(b, n->index[i]), 1);
   }
 }
 
@@ -159,26 +167,28 @@ static float value_of(uint64_t word) {
   return value;
 }
 
-/* Entries of a row come in any order: it is sorted later. */
-static void put(const build *b, uint32_t row, uint32_t column, float value) {
-  b->words[b->slot[row - b->p->first_row] + add_one(b, row)] = word_of(column, value);
+static uint64_t *words_of(const build *b, uint32_t place) {
+  return b->words + b->slot[place - b->p->first_row];
 }
 
 static bool is_own(const build *b, uint32_t place) {
   return place >= b->p->first_row && place < b->p->first_row + b->p->own_rows;
 }
 
-/* This rank's own entries of its own places. */
+/* This rank's own entries of its own places. Those of a row come in any order: it is sorted later.
+ */
 static void fill_own(const build *b) {
   const ssne_neighbours *n = b->neighbours;
 #pragma omp parallel for schedule(static) num_threads(b->threads)
   for (int64_t r = 0; r < b->p->own_rows; r++) {
     const uint32_t own = place_of(b, b->p->first_row + r);
+    uint64_t *to = is_own(b, own) ? words_of(b, own) + add(b, own, count_present(b, r)) : NULL;
     for (int64_t i = r * n->stride; i < r * n->stride + n->k; i++) {
-      if (!(n->distance[i] > 0)) continue;
+      const float p = n->distance[i];
+      if (!(p > 0)) continue;
       const uint32_t place = place_of(b, n->index[i]);
-      if (is_own(b, own)) put(b, own, place, n->distance[i]);
-      if (is_own(b, place)) put(b, place, own, n->distance[i]);
+      if (to) *to++ = word_of(place, p);
+      if (is_own(b, place)) words_of(b, place)[add(b, place, 1)] = word_of(own, p);
     }
   }
 }
@@ -186,7 +196,8 @@ static void fill_own(const build *b) {
 static void fill_received(const build *b, const entry *received, int64_t count) {
 #pragma omp parallel for schedule(static) num_threads(b->threads)
   for (int64_t e = 0; e < count; e++)
-    put(b, received[e].row, received[e].column, received[e].value);
+    words_of(b, received[e].row)[add(b, received[e].row, 1)] =
+        word_of(received[e].column, received[e].value);
 }
 
 /* --- sending ------------------------------------------------------------------------------- */
