@@ -183,16 +183,9 @@ static ssne_code identify_rows(embedding *e, const float *x, ssne_error *err) {
   return ssne_store_set_text(e->store, "features_digest", digest, err);
 }
 
-/* In the numbers of the file, which the bad images before a row are part of. */
-static ssne_code check_finite(const embedding *e, const float *x, ssne_error *err) {
-  for (int64_t i = 0; i < e->partition.own_rows * e->from.columns; i++)
-    if (!isfinite(x[i]))
-      return ssne_fail(err, SSNE_FAILED,
-                       "row %" PRId64 ", column %" PRId64
-                       " of the features is %f: they must all be finite numbers",
-                       selection_to_file(&e->chosen, e->partition.first_row + i / e->from.columns),
-                       i % e->from.columns, (double)x[i]);
-  return SSNE_OK;
+/* Errors call rows by their numbers in the file, which the bad images are part of. */
+static int64_t number_in_file(const void *chosen, int64_t row) {
+  return selection_to_file(chosen, row);
 }
 
 ssne_rows_options embedding_rows_options(const embedding *e) {
@@ -200,7 +193,9 @@ ssne_rows_options embedding_rows_options(const embedding *e) {
   return (ssne_rows_options){.metric =
                                  strcmp(o->metric, "cosine") == 0 ? SSNE_COSINE : SSNE_EUCLIDEAN,
                              .pca = o->pca,
-                             .threads = e->j->threads};
+                             .threads = e->j->threads,
+                             .number = number_in_file,
+                             .of = &e->chosen};
 }
 
 ssne_code embedding_load_rows(embedding *e, ssne_error *err) {
@@ -210,12 +205,11 @@ ssne_code embedding_load_rows(embedding *e, ssne_error *err) {
   ssne_code code =
       ssne_alloc(&x, e->partition.own_rows * e->from.columns, sizeof *x, "feature values", err);
   if (code == SSNE_OK) code = source_read(&e->from, &e->chosen, &e->partition, x, err);
-  if (code == SSNE_OK) code = check_finite(e, x, err);
   code = ssne_agree(e->j->comm, code, err);
-  if (code == SSNE_OK) code = identify_rows(e, x, err);
   if (code == SSNE_OK)
     code =
         ssne_rows_prepare(x, e->from.columns, &e->partition, &options, e->j->comm, &e->rows, err);
+  if (code == SSNE_OK) code = identify_rows(e, x, err);
   ssne_free(&x);
   if (code == SSNE_OK && e->rows.identical) {
     ssne_rows_free(&e->rows);

@@ -27,6 +27,9 @@ typedef struct ssne_rows_options {
   ssne_metric metric;
   int64_t pca; /* project on so many principal components first; 0, or the columns and more: not */
   int threads;
+  /* What a row is called in errors, where that is not its own number: number(of, row). */
+  int64_t (*number)(const void *of, int64_t row);
+  const void *of;
 } ssne_rows_options;
 
 /* Collective. Takes this rank's rows `x` [own_rows, columns] of the partition, centres each column

@@ -29,6 +29,8 @@ typedef struct inverted {
   ssne_ring ring;
   float reach;
   int64_t first, end; /* cells of the shard being searched */
+  uint64_t *wanted;   /* [tiles of queries, cell_words] a bit for each cell that one of them wants;
+                         NULL: not known */
   uint8_t *again;     /* [own_rows] in the second round: the row takes part; else NULL */
   int64_t *query;     /* [own_rows] own rows by cell, so that those of a tile want the same cells */
   ssne_tile *tiles;
@@ -137,6 +139,20 @@ static void find_cells(inverted *v, const ssne_shard *shard) {
   while (v->end < cells->count && cells->start[v->end] < shard->first + shard->count) v->end++;
 }
 
+/* 64-bit words in which there is a bit for every cell. */
+static int64_t cell_words(const ssne_cells *cells) {
+  return (cells->count + 63) / 64;
+}
+
+/* Whether a query of the tile that begins with query[q0] may want a cell of the shard. */
+static bool may_want(const inverted *v, int64_t q0) {
+  if (!v->wanted || v->again) return true;
+  const uint64_t *wanted = v->wanted + q0 / SSNE_SEARCH_TILE * cell_words(v->task->cells);
+  for (int64_t c = v->first; c < v->end; c++)
+    if (wanted[c / 64] >> c % 64 & 1) return true;
+  return false;
+}
+
 static int64_t list_slots(const uint64_t *near, int32_t *slot) {
   int64_t count = 0;
   for (int64_t w = 0; w < WORDS; w++)
@@ -177,26 +193,40 @@ static void scan_cells(const inverted *v, const ssne_shard *shard, ssne_tile *ti
   }
 }
 
-/* The own rows query[q0], query[q0 + 1], ... against what they want of a shard. */
-static void search_tile(const inverted *v, const ssne_shard *shard, int64_t q0, ssne_tile *tile,
-                        workspace *work) {
-  const ssne_rows *rows = v->task->rows;
-  const int64_t k = v->task->options->k, left = rows->partition.own_rows - q0;
-  const int64_t count = left < SSNE_SEARCH_TILE ? left : SSNE_SEARCH_TILE;
+/* Queries of the tile that begins with own row query[q0]. */
+static int64_t tile_count(const inverted *v, int64_t q0) {
+  const int64_t left = v->task->rows->partition.own_rows - q0;
+  return left < SSNE_SEARCH_TILE ? left : SSNE_SEARCH_TILE;
+}
+
+/* How far the queries of a tile look; false: none of them looks at all. */
+static bool set_limits(const inverted *v, int64_t q0, workspace *work) {
   bool any = false;
-  for (int64_t s = 0; s < count; s++) {
+  for (int64_t s = 0; s < tile_count(v, q0); s++) {
     work->limit[s] = limit_of(v, v->query[q0 + s]);
     any = any || work->limit[s] >= 0;
   }
-  if (!any) return;
+  return any;
+}
+
+static void fill_tile(const inverted *v, int64_t q0, ssne_tile *tile) {
+  const ssne_rows *rows = v->task->rows;
   ssne_tile_clear(tile);
-  for (int64_t s = 0; s < count; s++) {
+  for (int64_t s = 0; s < tile_count(v, q0); s++) {
     const int64_t r = v->query[q0 + s];
     ssne_tile_add(tile, rows->data + r * rows->stride, (uint32_t)(rows->partition.first_row + r),
-                  v->task->best + r * k);
+                  v->task->best + r * v->task->options->k);
   }
+}
+
+/* The queries query[q0], query[q0 + 1], ... against what they want of a shard. */
+static void search_tile(const inverted *v, const ssne_shard *shard, int64_t q0, ssne_tile *tile,
+                        workspace *work) {
+  const int64_t k = v->task->options->k;
+  if (!may_want(v, q0) || !set_limits(v, q0, work)) return;
+  fill_tile(v, q0, tile);
   scan_cells(v, shard, tile, work);
-  for (int64_t s = 0; s < count; s++)
+  for (int64_t s = 0; s < tile_count(v, q0); s++)
     if (work->limit[s] >= 0) ssne_tile_take(tile, s, v->task->best + v->query[q0 + s] * k);
 }
 
@@ -213,6 +243,38 @@ static void visit(void *state, ssne_ring *ring, const ssne_shard *shard, int ste
     ssne_ring_poll(ring);
     if (!v->again) ssne_log_progress(v->task->log, step * own + end, NULL);
   }
+}
+
+/* With so many ranks most shards have nothing for most tiles: to know it beforehand is worth
+ * another look at all centres. */
+#define RANKS_TO_NOTE 3
+
+static void note_tile(const inverted *v, int64_t q0, ssne_tile *tile, workspace *work) {
+  const ssne_cells *cells = v->task->cells;
+  const ssne_candidates centres = {
+      .data = cells->centre, .norm = cells->norm, .count = cells->count};
+  uint64_t *wanted = v->wanted + q0 / SSNE_SEARCH_TILE * cell_words(cells);
+  set_limits(v, q0, work);
+  fill_tile(v, q0, tile);
+  memset(work->near, 0, (size_t)(cells->count * WORDS) * sizeof *work->near);
+  ssne_tile_within(tile, &centres, work->limit, work->near);
+  for (int64_t i = 0; i < cells->count * WORDS; i++)
+    if (work->near[i] != 0) wanted[i / WORDS / 64] |= UINT64_C(1) << i / WORDS % 64;
+}
+
+/* Collective. */
+static ssne_code note_wanted(inverted *v, ssne_error *err) {
+  const int64_t own = v->task->rows->partition.own_rows;
+  const int64_t tiles = (own + SSNE_SEARCH_TILE - 1) / SSNE_SEARCH_TILE;
+  if (v->ring.partition.ranks < RANKS_TO_NOTE) return SSNE_OK;
+  SSNE_TRY_ALL(
+      v->task->comm,
+      ssne_alloc(&v->wanted, tiles * cell_words(v->task->cells), sizeof *v->wanted, "cells", err),
+      err);
+#pragma omp parallel for schedule(dynamic) num_threads(v->ring.threads)
+  for (int64_t q0 = 0; q0 < own; q0 += SSNE_SEARCH_TILE)
+    note_tile(v, q0, &v->tiles[omp_get_thread_num()], &v->work[omp_get_thread_num()]);
+  return SSNE_OK;
 }
 
 /* Collective. Rows that have found fewer than k, having looked into small cells, look into all. */
@@ -281,6 +343,7 @@ static ssne_code search(inverted *v, const ssne_recall *recall, ssne_search_repo
   SSNE_TRY_ALL(t->comm, code, err);
   SSNE_TRY(fill_shard(v, err));
   SSNE_TRY(ssne_recall_calibrate(t, recall, &v->reach, err));
+  SSNE_TRY(note_wanted(v, err));
   ssne_log_progress_begin(t->log, "neighbours", "rows", p->own_rows * p->ranks);
   code = ssne_ring_go(&v->ring, visit, v, err);
   ssne_log_progress_end(t->log);
@@ -303,6 +366,7 @@ static ssne_code find(const ssne_search_task *task, ssne_search_report *report, 
   ssne_free(&v.work);
   ssne_free(&v.query);
   ssne_free(&v.again);
+  ssne_free(&v.wanted);
   ssne_search_tiles_free(task, &v.tiles);
   ssne_ring_free(&v.ring);
   ssne_recall_free(&recall);
@@ -313,7 +377,8 @@ static int64_t bytes(const ssne_partition *p, int64_t columns, const ssne_search
   const int64_t stride = ssne_rows_stride(columns), cells = ssne_cells_count(p->rows);
   const int64_t tile = ssne_tile_bytes(columns, stride, o->k, SSNE_SEARCH_TILE);
   const int64_t parcels = p->ranks > 1 ? 2 * p->own_rows * parcel_size(stride) : 0;
-  return ssne_ring_bytes(p, stride, true) + parcels + p->own_rows * (int64_t)sizeof(int64_t) +
+  return ssne_ring_bytes(p, stride, true) + parcels +
+         p->own_rows * ((int64_t)sizeof(int64_t) + cells / 8 / SSNE_SEARCH_TILE) +
          o->threads * (tile + cells * WORDS * (int64_t)sizeof(uint64_t));
 }
 

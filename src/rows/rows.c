@@ -15,6 +15,7 @@
 /* What one preparation works with. */
 typedef struct preparation {
   ssne_rows *rows;
+  const ssne_rows_options *options;
   int threads;
   MPI_Comm comm;
   double *partial;  /* [threads, stride] column sums of a block */
@@ -22,6 +23,12 @@ typedef struct preparation {
   float *mean;      /* [stride] */
   float *first;     /* [stride] row 0 of all */
 } preparation;
+
+/* What own row `r` is called. */
+static int64_t number_of(const preparation *prep, int64_t r) {
+  const int64_t row = prep->rows->partition.first_row + r;
+  return prep->options->number ? prep->options->number(prep->options->of, row) : row;
+}
 
 /* --- range ---------------------------------------------------------------------------------- */
 
@@ -54,7 +61,7 @@ static ssne_code survey(const preparation *prep, const float *x, float *largest,
       return ssne_fail(err, SSNE_FAILED,
                        "row %" PRId64 ", column %" PRId64
                        " of the features is %f: they must all be finite numbers",
-                       prep->rows->partition.first_row + i / columns, i % columns, (double)x[i]);
+                       number_of(prep, i / columns), i % columns, (double)x[i]);
   return SSNE_OK;
 }
 
@@ -164,10 +171,10 @@ static ssne_code normalise(const preparation *prep, ssne_error *err) {
   }
   if (bad < p->own_rows)
     return ssne_fail(err, SSNE_FAILED,
-                     "row %" PRId64 " (counted from 0, without what was left out) has length zero, "
+                     "row %" PRId64 " of the features has length zero, "
                      "so that its angle with others means "
                      "nothing: leave it out, or use the Euclidean metric",
-                     p->first_row + bad);
+                     number_of(prep, bad));
   rows->scale = 1;
   return SSNE_OK;
 }
@@ -250,7 +257,7 @@ ssne_code ssne_rows_prepare(const float *x, int64_t columns, const ssne_partitio
                             ssne_error *err) {
   *out = (ssne_rows){.partition = *partition, .metric = options->metric, .columns = columns};
   out->stride = ssne_rows_stride(columns);
-  preparation prep = {.rows = out, .threads = options->threads, .comm = comm};
+  preparation prep = {.rows = out, .options = options, .threads = options->threads, .comm = comm};
   ssne_code code = ssne_agree(comm, allocate(&prep, err), err);
   if (code == SSNE_OK) code = run(&prep, x, options->pca, err);
   ssne_free(&prep.partial);

@@ -70,6 +70,10 @@ static void test_constant(const ssne_partition *p) {
   for (int i = 0; i < 2; i++) ssne_rows_free(&rows[i]);
 }
 
+static int64_t numbered_by(const void *step, int64_t row) {
+  return row * *(const int64_t *)step;
+}
+
 static void test_not_finite(const ssne_partition *p, int64_t row, float bad) {
   float *x = make(p, 1);
   ssne_rows rows;
@@ -80,6 +84,11 @@ static void test_not_finite(const ssne_partition *p, int64_t row, float bad) {
   CHECK(ssne_rows_prepare(x, COLUMNS, p, &(ssne_rows_options){.threads = 1}, MPI_COMM_WORLD, &rows,
                           &err) == SSNE_FAILED);
   snprintf(says, sizeof says, "row %d, column 4", (int)row);
+  CHECK(strstr(err.text, says) != NULL);
+  const int64_t step = 7; /* rows may be called otherwise */
+  const ssne_rows_options options = {.threads = 1, .number = numbered_by, .of = &step};
+  CHECK(ssne_rows_prepare(x, COLUMNS, p, &options, MPI_COMM_WORLD, &rows, &err) == SSNE_FAILED);
+  snprintf(says, sizeof says, "row %d, column 4", 7 * (int)row);
   CHECK(strstr(err.text, says) != NULL);
   ssne_free(&x);
 }
