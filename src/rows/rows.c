@@ -282,6 +282,6 @@ int64_t ssne_rows_bytes(const ssne_partition *p, int64_t columns,
   const int64_t sums = square / 2 + (p->rank == 0 ? square : 0);
   const int64_t projected = p->own_rows * ssne_rows_stride(options->pca) * value;
   const int64_t blocks =
-      options->threads * SSNE_ROWS_BLOCK * (stride + options->pca) * (int64_t)sizeof(double);
+      (int64_t)sizeof(double) * options->threads * SSNE_ROWS_BLOCK * (stride + options->pca);
   return both + sums + projected + blocks;
 }
