@@ -78,14 +78,14 @@ static ssne_code check_nodes(const embedding *e, int64_t bytes, ssne_error *err)
                      "MPI_Comm_split_type", err));
   MPI_Allreduce(MPI_IN_PLACE, &wanted, 1, MPI_INT64_T, MPI_SUM, node);
   MPI_Comm_free(&node);
-  double worst[2] = {(double)wanted / (double)available, 0};
-  SSNE_TRY(ssne_mpi_check(MPI_Allreduce(MPI_IN_PLACE, worst, 1, MPI_DOUBLE, MPI_MAX, e->j->comm),
+  double worst = (double)wanted / (double)available;
+  SSNE_TRY(ssne_mpi_check(MPI_Allreduce(MPI_IN_PLACE, &worst, 1, MPI_DOUBLE, MPI_MAX, e->j->comm),
                           "MPI_Allreduce", err));
-  if (worst[0] > 1)
+  if (worst > 1)
     ssne_log_warn(e->j->log,
                   "a node has %.0f%% less memory free than its ranks will take: use more nodes, or "
                   "fewer ranks on each",
-                  100 * (1 - 1 / worst[0]));
+                  100 * (1 - 1 / worst));
   return SSNE_OK;
 }
 

@@ -19,6 +19,10 @@ typedef struct ssne_partition {
   int64_t first_row, own_rows;
 } ssne_partition;
 
+/* Where part `part` of `count` >= 0 things begins that are shared out among `parts` as evenly as
+ * may be; `part` may equal `parts`, which gives the end. Nothing overflows. */
+int64_t ssne_share_begin(int64_t count, int parts, int part);
+
 /* The partition of `rows` >= 0 rows into blocks of `block_rows` >= 1 for `rank` of `ranks`. */
 ssne_partition ssne_partition_make(int64_t rows, int64_t block_rows, int ranks, int rank);
 

@@ -3,7 +3,6 @@
 
 #include "shardsne/agree.h"
 #include "shardsne/memory.h"
-#include "shardsne/simd.h"
 
 #include <math.h>
 #include <omp.h>

@@ -1,8 +1,8 @@
 #include "shardsne/partition.h"
 
-static int64_t first_block(int64_t blocks, int ranks, int rank) {
-  /* blocks * rank / ranks without the product, which could overflow */
-  return blocks / ranks * rank + blocks % ranks * rank / ranks;
+int64_t ssne_share_begin(int64_t count, int parts, int part) {
+  /* count * part / parts without the product, which could overflow */
+  return count / parts * part + count % parts * part / parts;
 }
 
 static int64_t least(int64_t a, int64_t b) {
@@ -20,7 +20,7 @@ ssne_partition ssne_partition_make(int64_t rows, int64_t block_rows, int ranks, 
 }
 
 int64_t ssne_partition_first_block(const ssne_partition *p, int rank) {
-  return first_block(p->blocks, p->ranks, rank);
+  return ssne_share_begin(p->blocks, p->ranks, rank);
 }
 
 int64_t ssne_partition_first_row(const ssne_partition *p, int rank) {

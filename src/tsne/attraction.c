@@ -75,7 +75,7 @@ static void destroy_vectors(void **state) {
 static void share_out(const int64_t *start, int64_t rows, int threads, int64_t *share) {
   int64_t row = 0;
   for (int t = 0; t < threads; t++) {
-    const int64_t entry = start[rows] / threads * t + start[rows] % threads * t / threads;
+    const int64_t entry = ssne_share_begin(start[rows], threads, t);
     while (row < rows && start[row] < entry) row++;
     share[t] = row;
   }

@@ -2,6 +2,7 @@
 
 #include "shardsne/exchange.h"
 #include "shardsne/memory.h"
+#include "shardsne/partition.h"
 
 #include <math.h>
 #include <omp.h>
@@ -58,8 +59,8 @@ static int64_t bundles_of(const mesh_geometry *g) {
 static void share_out(mesh_convolution *c, const mesh_geometry *g) {
   const int64_t strips = g->nodes[0] / MESH_STRIP, bundles = bundles_of(g);
   for (int r = 0; r <= c->ranks; r++) {
-    c->strips[r] = strips * r / c->ranks;
-    c->bundles[r] = bundles * r / c->ranks;
+    c->strips[r] = ssne_share_begin(strips, c->ranks, r);
+    c->bundles[r] = ssne_share_begin(bundles, c->ranks, r);
   }
 }
 

@@ -2,6 +2,7 @@
 
 #include "shardsne/exchange.h"
 #include "shardsne/memory.h"
+#include "shardsne/partition.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -52,8 +53,7 @@ void mesh_points_free(mesh_points *points) {
 
 /* The first of the points of share `thread`; that of `threads` is their end. */
 static int64_t share(const mesh_points *points, int thread) {
-  return points->count / points->threads * thread +
-         points->count % points->threads * thread / points->threads;
+  return ssne_share_begin(points->count, points->threads, thread);
 }
 
 typedef struct place {

@@ -45,11 +45,6 @@ static int64_t padded(int64_t entries) {
   return (entries + SSNE_AFFINITY_PAD - 1) / SSNE_AFFINITY_PAD * SSNE_AFFINITY_PAD;
 }
 
-/* Where thread t's share of `count` begins. */
-static int64_t share_begin(int64_t count, int threads, int t) {
-  return count / threads * t + count % threads * t / threads;
-}
-
 /* --- conditional probabilities ------------------------------------------------------------- */
 
 /* p_j|i of own row r takes the place of its distances. `one` and `mean` [k] are working space. */
@@ -76,8 +71,8 @@ static ssne_code calibrate(const build *b, const double *perplexities, int64_t c
   if (code == SSNE_OK) {
 #pragma omp parallel for schedule(static, 1) num_threads(b->threads)
     for (int t = 0; t < b->threads; t++)
-      for (int64_t r = share_begin(rows, b->threads, t); r < share_begin(rows, b->threads, t + 1);
-           r++)
+      for (int64_t r = ssne_share_begin(rows, b->threads, t);
+           r < ssne_share_begin(rows, b->threads, t + 1); r++)
         calibrate_row(b, r, perplexities, count, one + t * k, mean + t * k);
   }
   ssne_free(&one);
@@ -379,8 +374,8 @@ static ssne_code merge(const build *b, ssne_error *err) {
 #pragma omp parallel for schedule(static, 1) num_threads(b->threads)
   for (int t = 0; t < b->threads; t++) {
     ssne_error own;
-    const ssne_code one = merge_range(b, share_begin(rows, b->threads, t),
-                                      share_begin(rows, b->threads, t + 1), &own);
+    const ssne_code one = merge_range(b, ssne_share_begin(rows, b->threads, t),
+                                      ssne_share_begin(rows, b->threads, t + 1), &own);
     if (one == SSNE_OK) continue;
 #pragma omp critical(ssne_merge)
     {

@@ -25,6 +25,15 @@ static void check_all(int64_t rows, int64_t block_rows, int ranks) {
   CHECK(most - least <= 1);
 }
 
+static void test_shares(int64_t count, int parts) {
+  CHECK(ssne_share_begin(count, parts, 0) == 0 && ssne_share_begin(count, parts, parts) == count);
+  for (int part = 0; part < parts; part++) {
+    const int64_t begin = ssne_share_begin(count, parts, part);
+    const int64_t length = ssne_share_begin(count, parts, part + 1) - begin;
+    CHECK(length == count / parts || length == count / parts + 1);
+  }
+}
+
 int main(void) {
   for (int64_t rows = 0; rows < 40; rows++)
     for (int64_t block = 1; block < 9; block++)
@@ -33,5 +42,10 @@ int main(void) {
   const ssne_partition p = ssne_partition_make(huge, 1, 100000, 99999);
   CHECK(p.first_row + p.own_rows == huge && p.own_rows == huge / 100000);
   CHECK(ssne_partition_owner(&p, huge - 1) == 99999 && ssne_partition_owner(&p, 0) == 0);
+  for (int parts = 1; parts <= 130; parts += 43) {
+    test_shares(0, parts);
+    test_shares(97, parts);
+    test_shares(INT64_MAX, parts);
+  }
   return check_result();
 }
