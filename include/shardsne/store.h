@@ -1,9 +1,9 @@
 /* The run file: one HDF5 file shared by all ranks. The only part of the program that knows HDF5.
  *
  * docs/run-file.md describes the schema; the table in src/store/schema.c is its source. Datasets
- * have their full size and space from the start, and the file is flushed after each change of its
- * structure, so that it opens after a kill at any later moment. A file under construction is called
- * PATH.partial until ssne_store_publish. */
+ * have their full size and space from the start, and changes of the file's structure happen as a
+ * whole or not at all, so that it opens after a kill at any moment. A file under construction is
+ * called PATH.partial until ssne_store_publish. */
 #ifndef SHARDSNE_STORE_H
 #define SHARDSNE_STORE_H
 
@@ -29,6 +29,9 @@ typedef enum ssne_set {
   SSNE_SET_COORDINATES,        /* /embedding/coordinates [N, 2] float32, NaN for bad rows */
   SSNE_SET_NORMALIZED,         /* /embedding/normalized [N, 2] float32 in [0, 1] */
   SSNE_SET_HISTORY,            /* /history [entries] of ssne_history_entry, a compound */
+  SSNE_SET_CHECKPOINT_0,     /* /checkpoint/state_0 [M, 6] float32; of a checkpoint's file alone */
+  SSNE_SET_CHECKPOINT_1,     /* /checkpoint/state_1 [M, 6] float32 */
+  SSNE_SET_CHECKPOINT_SLOTS, /* /checkpoint/slots [2] of ssne_checkpoint_slot, a compound */
   SSNE_SET_COUNT
 } ssne_set;
 
@@ -40,6 +43,12 @@ typedef struct ssne_history_entry {
   double seconds; /* since the start of the optimisation */
 } ssne_history_entry;
 
+typedef struct ssne_checkpoint_slot {
+  int64_t steps;   /* taken; -1: no state is there */
+  int64_t history; /* entries of /history that were written by then */
+  double seconds;  /* of work that led there */
+} ssne_checkpoint_slot;
+
 /* What a dataset looks like in the file. */
 typedef struct ssne_set_shape {
   bool exists;
@@ -47,8 +56,14 @@ typedef struct ssne_set_shape {
   int64_t width;         /* bytes of an element (of a text, its fixed width) */
 } ssne_set_shape;
 
-/* Collective: creates PATH.partial, replacing an earlier one. `comm` is duplicated. */
+/* Collective: creates PATH.partial, replacing an earlier one, which a kill leaves as it was until
+ * the new one is whole. `comm` is duplicated. */
 ssne_code ssne_store_create(const char *path, MPI_Comm comm, ssne_store **out, ssne_error *err);
+
+/* Not collective, before anything else of this header: the program, not HDF5, says when files are
+ * closed. At its end HDF5 would otherwise write what it could not write before, over a change taken
+ * back. */
+void ssne_store_begin(void);
 
 /* Collective: opens `path`, or where that does not exist `path`.partial (*partial then says so; may
  * be NULL). SSNE_USAGE where there is neither, or what is there is no run file of a version known.
@@ -58,6 +73,9 @@ ssne_code ssne_store_open(const char *path, bool writable, MPI_Comm comm, ssne_s
 
 /* Whether `path` (partial false) or `path`.partial (partial true) exists. Not collective. */
 bool ssne_store_exists(const char *path, bool partial);
+
+/* Not collective: removes the run file `path`, finished or not, and what may lie beside it. */
+ssne_code ssne_store_delete(const char *path, ssne_error *err);
 
 /* Collective: closes *store, if any, and sets it to NULL. An error says that the last writes
  * failed. */
@@ -69,31 +87,75 @@ ssne_code ssne_store_publish(ssne_store **store, ssne_error *err);
 /* Collective: flushes to the file system. */
 ssne_code ssne_store_flush(ssne_store *store, ssne_error *err);
 
-/* Collective: creates a dataset (removing an earlier one of the same name), allocates its space,
- * and flushes. `width`: bytes of a text set's elements, else 0. `columns` is 1 for one-dimensional
- * sets. */
+/* --- structure --------------------------------------------------------------------------- */
+
+/* One step of a change of the file's structure. */
+typedef enum ssne_edit_kind { SSNE_EDIT_DEFINE, SSNE_EDIT_REMOVE, SSNE_EDIT_TEXT } ssne_edit_kind;
+
+typedef struct ssne_edit {
+  ssne_edit_kind kind;
+  ssne_set set;                 /* of the first two */
+  int64_t rows, columns, width; /* of a definition */
+  const char *name, *value;     /* of a text */
+} ssne_edit;
+
+/* A dataset, replacing an earlier one of the same name, with its space allocated and no row
+ * written. `width`: bytes of a text set's elements, else 0. `columns`: 1 for one-dimensional sets.
+ */
+static inline ssne_edit ssne_edit_define(ssne_set set, int64_t rows, int64_t columns,
+                                         int64_t width) {
+  return (ssne_edit){SSNE_EDIT_DEFINE, set, rows, columns, width, NULL, NULL};
+}
+
+/* No dataset of this name; there need not have been one. */
+static inline ssne_edit ssne_edit_remove(ssne_set set) {
+  return (ssne_edit){SSNE_EDIT_REMOVE, set, 0, 0, 0, NULL, NULL};
+}
+
+/* A root attribute, replacing an earlier one. */
+static inline ssne_edit ssne_edit_text(const char *name, const char *value) {
+  return (ssne_edit){SSNE_EDIT_TEXT, SSNE_SET_COUNT, 0, 0, 0, name, value};
+}
+
+/* Collective: does all of `edits`, or none of them if one fails or the job is killed meanwhile:
+ * rank 0 makes the change with the others waiting, and keeps what was there in PATH.journal until
+ * it is on disk; whoever opens the file after a kill takes back what is half done. But the rows of
+ * a dataset that is removed or replaced may be lost even so: attributes that vouch for them are to
+ * be unset by a change of its own before. Every rank passes the same edits. */
+ssne_code ssne_store_change(ssne_store *store, const ssne_edit *edits, int count, ssne_error *err);
+
+/* Collective: the same with one edit. */
 ssne_code ssne_store_define(ssne_store *store, ssne_set set, int64_t rows, int64_t columns,
                             int64_t width, ssne_error *err);
-
-/* Collective: removes a dataset, if it exists. */
 ssne_code ssne_store_remove(ssne_store *store, ssne_set set, ssne_error *err);
+ssne_code ssne_store_set_text(ssne_store *store, const char *name, const char *value,
+                              ssne_error *err);
+
+/* Not collective: a root attribute; NULL in *value where there is none or it is no text. The caller
+ * frees it with ssne_free. */
+ssne_code ssne_store_get_text(ssne_store *store, const char *name, char **value, ssne_error *err);
+
+/* --- rows -------------------------------------------------------------------------------- */
 
 /* Not collective. */
 ssne_code ssne_store_shape(ssne_store *store, ssne_set set, ssne_set_shape *shape, ssne_error *err);
 
 /* Not collective: writes or reads rows first ... first + rows - 1, all columns, to or from plain
  * memory [rows, columns]. Transfers of any size; the rows of no two ranks may overlap in a write.
- */
+ * A checksum of each row is written with it (docs/run-file.md). Reading fails where a row written
+ * does not match its own: the file was damaged since. */
 ssne_code ssne_store_write(ssne_store *store, ssne_set set, int64_t first, int64_t rows,
                            const void *data, ssne_error *err);
 ssne_code ssne_store_read(ssne_store *store, ssne_set set, int64_t first, int64_t rows, void *data,
                           ssne_error *err);
 
-/* Root attributes, all text. Writing is collective and every rank passes the same; reading is not
- * collective, gives NULL in *value where there is none, and the caller frees it with ssne_free. */
-ssne_code ssne_store_set_text(ssne_store *store, const char *name, const char *value,
-                              ssne_error *err);
-ssne_code ssne_store_get_text(ssne_store *store, const char *name, char **value, ssne_error *err);
+/* What a row's checksum says of it. */
+typedef enum ssne_row_state { SSNE_ROW_UNWRITTEN, SSNE_ROW_WHOLE, SSNE_ROW_DAMAGED } ssne_row_state;
+
+/* Not collective: reads as ssne_store_read, but takes damaged rows as they are and says of each row
+ * what it is in `state` [rows]. Rows of datasets without checksums are all taken for whole. */
+ssne_code ssne_store_examine(ssne_store *store, ssne_set set, int64_t first, int64_t rows,
+                             void *data, uint8_t *state, ssne_error *err);
 
 /* Collective: the digest of a dataset's elements in row order, the same on every rank and for any
  * number of ranks: XXH3-64 of each run of SSNE_DIGEST_ROWS rows, and XXH3-128 of these. */

@@ -1,5 +1,3 @@
-#include "shardsne/agree.h"
-#include "shardsne/exchange.h"
 #include "shardsne/memory.h"
 #include "store_private.h"
 
@@ -99,35 +97,6 @@ ssne_code ssne_attribute_read(hid_t object, const char *path, const char *name, 
   if (type >= 0) H5Tclose(type);
   if (attribute >= 0) H5Aclose(attribute);
   return code;
-}
-
-/* Ranks that wrote different things would each keep its own idea of the file. */
-static ssne_code must_agree(ssne_store *store, const char *name, const char *value,
-                            ssne_error *err) {
-  const uint64_t own = ssne_digest64(value, strlen(value));
-  uint64_t first = own;
-  SSNE_TRY(ssne_broadcast(&first, sizeof first, 0, store->comm, err));
-  if (own != first)
-    return ssne_fail(err, SSNE_FAILED, "%s: the ranks give the attribute %s different values",
-                     store->open_path, name);
-  return SSNE_OK;
-}
-
-static ssne_code may_set(ssne_store *store, const char *name, const char *value, ssne_error *err) {
-  SSNE_TRY(ssne_store_must_write(store, err));
-  if (store->rank > 0) return SSNE_OK;
-  return ssne_hdf5_room(store->open_path, (int64_t)strlen(value), 0, name, err);
-}
-
-ssne_code ssne_store_set_text(ssne_store *store, const char *name, const char *value,
-                              ssne_error *err) {
-  SSNE_TRY_ALL(store->comm, may_set(store, name, value, err), err);
-  SSNE_TRY_ALL(store->comm, must_agree(store, name, value, err), err);
-  ssne_code code = SSNE_OK;
-  if (ssne_attribute_write(store->file, name, value) < 0)
-    code = ssne_hdf5_fail(store->open_path, err, "writing the attribute %s", name);
-  SSNE_TRY_ALL(store->comm, code, err);
-  return ssne_store_flush(store, err);
 }
 
 ssne_code ssne_store_get_text(ssne_store *store, const char *name, char **value, ssne_error *err) {

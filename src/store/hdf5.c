@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 /* What every change of a file's structure wants to find free: HDF5 has no way back from metadata
- * that cannot be written, and the ranks that could write theirs wait for the others for ever. */
+ * that cannot be written. */
 #define ROOM_FOR_METADATA ((int64_t)1 << 16)
 
 /* Datasets begin at a multiple of this, so that no element lies on two pages of a file system. */
@@ -123,38 +123,61 @@ static ssne_code try_open(const char *path, int flags, ssne_error *err) {
   return SSNE_OK;
 }
 
-ssne_code ssne_hdf5_open_alone(const char *path, hid_t *file, ssne_error *err) {
+/* The oldest layout of HDF5 that holds attributes of any size, so that old readers can follow; a
+ * newer one also marks files as open for writing, which a kill would leave behind. */
+static herr_t set_layout(hid_t access) {
+  if (H5Pset_alignment(access, PAGE, PAGE) < 0) return -1;
+  if (H5Pset_libver_bounds(access, H5F_LIBVER_V18, H5F_LIBVER_LATEST) < 0) return -1;
+  return H5Pset_fclose_degree(access, H5F_CLOSE_STRONG);
+}
+
+/* No lock: the file may lie where there are none, MPI-IO takes none either, and someone who looks
+ * at a file must not stop the job that writes it. */
+static hid_t alone_access(void) {
+  const hid_t access = H5Pcreate(H5P_FILE_ACCESS);
+  if (access < 0) return access;
+  if (set_layout(access) < 0 || H5Pset_file_locking(access, false, true) < 0) {
+    H5Pclose(access);
+    return SSNE_NO_ID;
+  }
+  return access;
+}
+
+/* What HDF5 calls truncated: the end that the file notes lies behind the one it has. */
+static ssne_code fail_to_open(const char *path, ssne_error *err) {
+  (void)ssne_hdf5_fail(path, err, "opening");
+  if (!strstr(err->text, "truncated")) return err->code;
+  return ssne_fail(
+      err, SSNE_FAILED,
+      "%s is truncated: its end is missing; `shardsne repair` brings back what is whole", path);
+}
+
+ssne_code ssne_hdf5_open_alone(const char *path, bool writable, hid_t *file, ssne_error *err) {
   struct stat facts;
   *file = SSNE_NO_ID;
   if (stat(path, &facts) != 0)
     return ssne_fail(err, SSNE_USAGE, "%s: cannot be opened: %s", path, strerror(errno));
   if (!S_ISREG(facts.st_mode))
     return ssne_fail(err, SSNE_USAGE, "%s is a folder or a device, not an HDF5 file", path);
-  SSNE_TRY(try_open(path, O_RDONLY, err));
+  SSNE_TRY(try_open(path, writable ? O_RDWR : O_RDONLY, err));
   H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
-  /* no lock: the file may lie where there are none, and MPI-IO takes none either */
-  const hid_t access = H5Pcreate(H5P_FILE_ACCESS);
+  const hid_t access = alone_access();
   if (access < 0) return ssne_hdf5_fail(path, err, "setting up HDF5");
   ssne_code code = SSNE_OK;
   const htri_t is_hdf5 = H5Fis_hdf5(path);
   if (is_hdf5 == 0)
     code = ssne_fail(err, SSNE_USAGE, "%s is not an HDF5 file", path);
-  else if (is_hdf5 < 0 || H5Pset_file_locking(access, false, true) < 0 ||
-           (*file = H5Fopen(path, H5F_ACC_RDONLY, access)) < 0)
-    code = ssne_hdf5_fail(path, err, "opening");
+  else if (is_hdf5 < 0 ||
+           (*file = H5Fopen(path, writable ? H5F_ACC_RDWR : H5F_ACC_RDONLY, access)) < 0)
+    code = fail_to_open(path, err);
   H5Pclose(access);
   return code;
 }
 
-/* The oldest layout of HDF5 that holds attributes of any size, so that old readers can follow; a
- * newer one also marks files as open for writing, which a kill would leave behind. */
 static hid_t parallel_access(MPI_Comm comm) {
   const hid_t access = H5Pcreate(H5P_FILE_ACCESS);
   if (access < 0) return access;
-  if (H5Pset_fapl_mpio(access, comm, MPI_INFO_NULL) < 0 ||
-      H5Pset_alignment(access, PAGE, PAGE) < 0 ||
-      H5Pset_libver_bounds(access, H5F_LIBVER_V18, H5F_LIBVER_LATEST) < 0 ||
-      H5Pset_fclose_degree(access, H5F_CLOSE_STRONG) < 0) {
+  if (set_layout(access) < 0 || H5Pset_fapl_mpio(access, comm, MPI_INFO_NULL) < 0) {
     H5Pclose(access);
     return SSNE_NO_ID;
   }
@@ -192,27 +215,17 @@ static hid_t creation(void) {
   return list;
 }
 
-ssne_code ssne_hdf5_create(const char *path, MPI_Comm comm, hid_t *file, ssne_error *err) {
-  int rank = 0;
+ssne_code ssne_hdf5_create_alone(const char *path, hid_t *file, ssne_error *err) {
   *file = SSNE_NO_ID;
-  MPI_Comm_rank(comm, &rank);
   H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
+  SSNE_TRY(try_open(path, O_RDWR | O_CREAT | O_TRUNC, err));
+  SSNE_TRY(ssne_hdf5_room(path, 0, 0, "a new file", err));
+  const hid_t access = alone_access(), list = creation();
   ssne_code code = SSNE_OK;
-  if (rank == 0) code = try_open(path, O_RDWR | O_CREAT | O_TRUNC, err);
-  if (rank == 0 && code == SSNE_OK) code = ssne_hdf5_room(path, 0, 0, "a new file", err);
-  SSNE_TRY_ALL(comm, code, err);
-  code = try_open(path, O_RDWR, err);
-  if (code != SSNE_OK) code = ssne_fail_in(err, "the file must be within reach of every rank");
-  SSNE_TRY_ALL(comm, code, err);
-  const hid_t access = parallel_access(comm), list = creation();
-  if (access < 0 || list < 0) code = ssne_hdf5_fail(path, err, "setting up parallel HDF5");
-  code = ssne_agree(comm, code, err);
-  if (code == SSNE_OK) {
-    *file = H5Fcreate(path, H5F_ACC_TRUNC, list, access);
-    if (*file < 0) code = ssne_hdf5_fail(path, err, "creating");
-    code = ssne_agree(comm, code, err);
-    if (code != SSNE_OK) *file = SSNE_NO_ID;
-  }
+  if (access < 0 || list < 0)
+    code = ssne_hdf5_fail(path, err, "setting up HDF5");
+  else if ((*file = H5Fcreate(path, H5F_ACC_TRUNC, list, access)) < 0)
+    code = ssne_hdf5_fail(path, err, "creating");
   if (access >= 0) H5Pclose(access);
   if (list >= 0) H5Pclose(list);
   return code;

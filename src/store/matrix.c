@@ -86,7 +86,7 @@ static ssne_code open_dataset(ssne_matrix *m, ssne_error *err) {
 /* On one rank, so that what is wrong with the file is found where nobody waits. */
 static ssne_code check_file(const char *file, ssne_error *err) {
   hid_t id = SSNE_NO_ID;
-  SSNE_TRY(ssne_hdf5_open_alone(file, &id, err));
+  SSNE_TRY(ssne_hdf5_open_alone(file, false, &id, err));
   H5Fclose(id);
   return SSNE_OK;
 }

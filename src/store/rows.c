@@ -1,7 +1,11 @@
-#include "shardsne/agree.h"
+#include "shardsne/memory.h"
 #include "store_private.h"
 
 #include <inttypes.h>
+#include <math.h>
+
+#define FILL_BYTES ((int64_t)1 << 22)
+#define MOST_SUMS ((int64_t)1 << 22) /* checksums in memory at once */
 
 /* Each rank moves its own rows when it has them: H5P_DEFAULT is an independent transfer, and
  * datasets that are contiguous and allocated need no one else. */
@@ -19,18 +23,17 @@ static ssne_code check_rows(const ssne_store *store, ssne_set set, int64_t first
   return SSNE_OK;
 }
 
-/* Moves a few rows, from `from` to the file or, where that is NULL, from the file to `to`. */
-static herr_t move_rows(const ssne_store_set *s, int dimensions, int64_t first, int64_t rows,
-                        const char *from, char *to) {
-  const hsize_t start[2] = {(hsize_t)first, 0};
-  const hsize_t count[2] = {(hsize_t)rows, (hsize_t)s->shape.columns};
+/* Moves a few rows of a dataset, from `from` to the file or, where that is NULL, from the file to
+ * `to`. */
+static herr_t move_rows(hid_t dataset, hid_t type, int dimensions, const hsize_t start[2],
+                        const hsize_t count[2], const void *from, void *to) {
   herr_t result = -1;
   const hid_t memory = H5Screate_simple(dimensions, count, NULL);
-  const hid_t space = H5Dget_space(s->id);
+  const hid_t space = H5Dget_space(dataset);
   if (memory >= 0 && space >= 0 &&
       H5Sselect_hyperslab(space, H5S_SELECT_SET, start, NULL, count, NULL) >= 0)
-    result = from ? H5Dwrite(s->id, s->type, memory, space, H5P_DEFAULT, from)
-                  : H5Dread(s->id, s->type, memory, space, H5P_DEFAULT, to);
+    result = from ? H5Dwrite(dataset, type, memory, space, H5P_DEFAULT, from)
+                  : H5Dread(dataset, type, memory, space, H5P_DEFAULT, to);
   const hid_t why = H5Eget_current_stack(); /* each call that follows would clear it */
   if (space >= 0) H5Sclose(space);
   if (memory >= 0) H5Sclose(memory);
@@ -38,32 +41,134 @@ static herr_t move_rows(const ssne_store_set *s, int dimensions, int64_t first, 
   return result;
 }
 
-static ssne_code transfer(ssne_store *store, ssne_set set, int64_t first, int64_t rows,
-                          const char *from, char *to, ssne_error *err) {
+static ssne_code move_data(ssne_store *store, ssne_set set, int64_t first, int64_t rows,
+                           const void *from, void *to, ssne_error *err) {
   const ssne_schema *schema = ssne_schema_of(set);
-  SSNE_TRY(check_rows(store, set, first, rows, err));
   const ssne_store_set *s = &store->sets[set];
-  const int64_t bytes = s->shape.columns * s->shape.width;
-  const int64_t at_once = bytes < store->piece ? store->piece / bytes : 1;
-  for (int64_t done = 0; done < rows;) {
-    const int64_t now = rows - done < at_once ? rows - done : at_once;
-    if (move_rows(s, schema->dimensions, first + done, now, from ? from + done * bytes : NULL,
-                  to ? to + done * bytes : NULL) < 0)
-      return ssne_hdf5_fail(store->open_path, err, "%s rows %" PRId64 " to %" PRId64 " of %s",
-                            from ? "writing" : "reading", first + done, first + done + now - 1,
-                            schema->name);
-    done += now;
+  const hsize_t start[2] = {(hsize_t)first, 0};
+  const hsize_t count[2] = {(hsize_t)rows, (hsize_t)s->shape.columns};
+  if (move_rows(s->id, s->type, schema->dimensions, start, count, from, to) >= 0) return SSNE_OK;
+  return ssne_hdf5_fail(store->open_path, err, "%s rows %" PRId64 " to %" PRId64 " of %s",
+                        from ? "writing" : "reading", first, first + rows - 1, schema->name);
+}
+
+static ssne_code move_sums(ssne_store *store, ssne_set set, int64_t first, int64_t rows,
+                           const uint32_t *from, uint32_t *to, ssne_error *err) {
+  const hsize_t start[2] = {(hsize_t)first, 0}, count[2] = {(hsize_t)rows, 1};
+  if (move_rows(store->sets[set].sums, H5T_NATIVE_UINT32, 1, start, count, from, to) >= 0)
+    return SSNE_OK;
+  return ssne_hdf5_fail(
+      store->open_path, err, "%s the checksums of rows %" PRId64 " to %" PRId64 " of %s",
+      from ? "writing" : "reading", first, first + rows - 1, ssne_schema_of(set)->name);
+}
+
+/* --- checksums --------------------------------------------------------------------------- */
+
+/* The low half of the row's XXH3-64; 0 is left to rows that nobody has written. */
+static uint32_t sum_of(const char *row, int64_t bytes) {
+  const uint32_t sum = (uint32_t)ssne_digest64(row, (size_t)bytes);
+  return sum ? sum : 1;
+}
+
+static ssne_row_state state_of(uint32_t sum, const char *row, int64_t bytes) {
+  if (sum == 0) return SSNE_ROW_UNWRITTEN;
+  return sum == sum_of(row, bytes) ? SSNE_ROW_WHOLE : SSNE_ROW_DAMAGED;
+}
+
+/* --- a piece of a transfer --------------------------------------------------------------- */
+
+/* Rows that pass at once. What a kill leaves in between is rows without their checksums, or with
+ * old ones: damaged, as they are. */
+typedef struct transfer {
+  ssne_store *store;
+  ssne_set set;
+  int64_t bytes;    /* of a row */
+  uint32_t *sums;   /* of a piece; NULL where the dataset has none */
+  const char *from; /* written */
+  char *to;         /* or read */
+  uint8_t *state;   /* of all rows read; NULL: a damaged one is an error */
+} transfer;
+
+static ssne_code write_piece(const transfer *t, int64_t first, int64_t rows, int64_t done,
+                             ssne_error *err) {
+  const char *from = t->from + done * t->bytes;
+  SSNE_TRY(move_data(t->store, t->set, first, rows, from, NULL, err));
+  if (!t->sums) return SSNE_OK;
+  for (int64_t r = 0; r < rows; r++) t->sums[r] = sum_of(from + r * t->bytes, t->bytes);
+  return move_sums(t->store, t->set, first, rows, t->sums, NULL, err);
+}
+
+static ssne_code read_piece(const transfer *t, int64_t first, int64_t rows, int64_t done,
+                            ssne_error *err) {
+  char *to = t->to + done * t->bytes;
+  SSNE_TRY(move_data(t->store, t->set, first, rows, NULL, to, err));
+  if (t->sums) SSNE_TRY(move_sums(t->store, t->set, first, rows, NULL, t->sums, err));
+  for (int64_t r = 0; r < rows; r++) {
+    const ssne_row_state state =
+        t->sums ? state_of(t->sums[r], to + r * t->bytes, t->bytes) : SSNE_ROW_WHOLE;
+    if (t->state) t->state[done + r] = (uint8_t)state;
+    if (!t->state && state == SSNE_ROW_DAMAGED)
+      return ssne_fail(err, SSNE_FAILED,
+                       "%s: row %" PRId64
+                       " of %s does not match its checksum: the file was damaged; "
+                       "`shardsne verify` shows where, `shardsne repair` keeps what is whole",
+                       t->store->open_path, first + r, ssne_schema_of(t->set)->name);
   }
   return SSNE_OK;
 }
 
+static ssne_code move_all(transfer *t, int64_t first, int64_t rows, ssne_error *err) {
+  ssne_store *store = t->store;
+  SSNE_TRY(check_rows(store, t->set, first, rows, err));
+  const ssne_store_set *s = &store->sets[t->set];
+  t->bytes = s->shape.columns * s->shape.width;
+  const int64_t fitting = t->bytes < store->piece ? store->piece / t->bytes : 1;
+  const int64_t at_once = fitting < MOST_SUMS ? fitting : MOST_SUMS;
+  if (s->sums >= 0)
+    SSNE_TRY(
+        ssne_alloc(&t->sums, at_once < rows ? at_once : rows, sizeof *t->sums, "checksums", err));
+  ssne_code code = SSNE_OK;
+  for (int64_t done = 0; done < rows && code == SSNE_OK; done += at_once) {
+    const int64_t now = rows - done < at_once ? rows - done : at_once;
+    code = t->from ? write_piece(t, first + done, now, done, err)
+                   : read_piece(t, first + done, now, done, err);
+  }
+  ssne_free(&t->sums);
+  return code;
+}
+
+/* --- what others call -------------------------------------------------------------------- */
+
 ssne_code ssne_store_write(ssne_store *store, ssne_set set, int64_t first, int64_t rows,
                            const void *data, ssne_error *err) {
+  transfer t = {.store = store, .set = set, .from = data};
   SSNE_TRY(ssne_store_must_write(store, err));
-  return transfer(store, set, first, rows, data, NULL, err);
+  return move_all(&t, first, rows, err);
 }
 
 ssne_code ssne_store_read(ssne_store *store, ssne_set set, int64_t first, int64_t rows, void *data,
                           ssne_error *err) {
-  return transfer(store, set, first, rows, NULL, data, err);
+  transfer t = {.store = store, .set = set, .to = data};
+  return move_all(&t, first, rows, err);
+}
+
+ssne_code ssne_store_examine(ssne_store *store, ssne_set set, int64_t first, int64_t rows,
+                             void *data, uint8_t *state, ssne_error *err) {
+  transfer t = {.store = store, .set = set, .to = data, .state = state};
+  return move_all(&t, first, rows, err);
+}
+
+ssne_code ssne_store_write_unwritten(ssne_store *store, ssne_set set, int64_t first, int64_t rows,
+                                     ssne_error *err) {
+  const int64_t columns = store->sets[set].shape.columns;
+  const int64_t at_once = FILL_BYTES / (columns * (int64_t)sizeof(float)) + 1;
+  float *values = NULL;
+  SSNE_TRY(ssne_alloc(&values, at_once * columns, sizeof *values, "values", err));
+  for (int64_t i = 0; i < at_once * columns; i++) values[i] = NAN;
+  ssne_code code = SSNE_OK;
+  for (int64_t done = 0; done < rows && code == SSNE_OK; done += at_once)
+    code = move_data(store, set, first + done, rows - done < at_once ? rows - done : at_once,
+                     values, NULL, err);
+  ssne_free(&values);
+  return code;
 }

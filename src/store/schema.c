@@ -1,39 +1,52 @@
 #include "store_private.h"
 
+#include <stdio.h>
+
 static const ssne_schema schema[SSNE_SET_COUNT] = {
     [SSNE_SET_FEATURES] = {"/features", "The network's output for each sample; zeros for bad rows",
-                           NULL, SSNE_ELEMENT_FLOAT32, 2, false},
+                           NULL, SSNE_ELEMENT_FLOAT32, 2, false, true},
     [SSNE_SET_LABELS] = {"/labels", "The class of each sample, an index into /classes; -1: unknown",
-                         NULL, SSNE_ELEMENT_INT32, 1, false},
-    [SSNE_SET_CLASSES] = {"/classes", "The names of the classes", NULL, SSNE_ELEMENT_TEXT, 1,
-                          false},
+                         NULL, SSNE_ELEMENT_INT32, 1, false, true},
+    [SSNE_SET_CLASSES] = {"/classes", "The names of the classes", NULL, SSNE_ELEMENT_TEXT, 1, false,
+                          true},
     [SSNE_SET_SAMPLE_NAMES] = {"/samples/name", "Where each sample came from", NULL,
-                               SSNE_ELEMENT_TEXT, 1, false},
+                               SSNE_ELEMENT_TEXT, 1, false, true},
     [SSNE_SET_SAMPLE_STATUS] = {"/samples/status", "0: pending, 1: good, 2: bad (see reason)", NULL,
-                                SSNE_ELEMENT_UINT8, 1, false},
+                                SSNE_ELEMENT_UINT8, 1, false, true},
     [SSNE_SET_SAMPLE_REASON] = {"/samples/reason", "Why a sample is bad; empty for the others",
-                                NULL, SSNE_ELEMENT_TEXT, 1, false},
+                                NULL, SSNE_ELEMENT_TEXT, 1, false, true},
     [SSNE_SET_BLOCK_DONE] = {"/samples/block_done",
                              "1 for each block of rows that is written; a resumed run does the "
                              "others",
-                             NULL, SSNE_ELEMENT_UINT8, 1, false},
+                             NULL, SSNE_ELEMENT_UINT8, 1, false, false},
     [SSNE_SET_NEIGHBOUR_INDEX] = {"/neighbours/index",
                                   "The rows nearest to each row, nearest first; zeros for bad rows",
-                                  NULL, SSNE_ELEMENT_UINT32, 2, false},
+                                  NULL, SSNE_ELEMENT_UINT32, 2, false, true},
     [SSNE_SET_NEIGHBOUR_DISTANCE] = {"/neighbours/distance",
                                      "The distances to them, not squared; zeros for bad rows",
-                                     "units of the features", SSNE_ELEMENT_FLOAT32, 2, false},
+                                     "units of the features", SSNE_ELEMENT_FLOAT32, 2, false, true},
     [SSNE_SET_COORDINATES] = {"/embedding/coordinates",
                               "The t-SNE map: x and y of each row; NaN for bad rows", NULL,
-                              SSNE_ELEMENT_FLOAT32, 2, true},
+                              SSNE_ELEMENT_FLOAT32, 2, true, true},
     [SSNE_SET_NORMALIZED] = {"/embedding/normalized",
                              "The same, each axis stretched to 0 ... 1; NaN for bad rows", NULL,
-                             SSNE_ELEMENT_FLOAT32, 2, true},
+                             SSNE_ELEMENT_FLOAT32, 2, true, true},
     [SSNE_SET_HISTORY] =
         {"/history",
          "The course of the optimisation: iteration (steps taken), KL divergence, norm "
          "of the gradient, exaggeration, and seconds since its start",
-         "seconds: s", SSNE_ELEMENT_HISTORY, 1, false},
+         "seconds: s", SSNE_ELEMENT_HISTORY, 1, false, true},
+    [SSNE_SET_CHECKPOINT_0] =
+        {"/checkpoint/state_0",
+         "A state of the descent: x, y, the last step, and the gain of each, of "
+         "the rows in the order of the descent",
+         NULL, SSNE_ELEMENT_FLOAT32, 2, false, true},
+    [SSNE_SET_CHECKPOINT_1] = {"/checkpoint/state_1", "Likewise; they are written in turn", NULL,
+                               SSNE_ELEMENT_FLOAT32, 2, false, true},
+    [SSNE_SET_CHECKPOINT_SLOTS] = {"/checkpoint/slots",
+                                   "What the two states are: steps taken (-1: none), entries of "
+                                   "/history that belong to it, and seconds",
+                                   "seconds: s", SSNE_ELEMENT_SLOT, 1, false, true},
 };
 
 const ssne_schema *ssne_schema_of(ssne_set set) {
@@ -51,24 +64,44 @@ static hid_t text_type(int64_t width) {
   return type;
 }
 
-static hid_t history_type(bool in_file) {
-  static const struct {
-    const char *name;
-    size_t offset;
-  } member[] = {{"kl", HOFFSET(ssne_history_entry, kl)},
-                {"gradient_norm", HOFFSET(ssne_history_entry, gradient_norm)},
-                {"exaggeration", HOFFSET(ssne_history_entry, exaggeration)},
-                {"seconds", HOFFSET(ssne_history_entry, seconds)}};
+typedef struct member {
+  const char *name;
+  size_t offset;
+  bool integer; /* else a real number */
+} member;
+
+static hid_t compound_type(size_t size, const member *members, int count, bool in_file) {
   const hid_t integer = in_file ? H5T_STD_I64LE : H5T_NATIVE_INT64;
   const hid_t real = in_file ? H5T_IEEE_F64LE : H5T_NATIVE_DOUBLE;
-  const hid_t type = H5Tcreate(H5T_COMPOUND, sizeof(ssne_history_entry));
-  if (type < 0) return type;
-  herr_t result = H5Tinsert(type, "iteration", HOFFSET(ssne_history_entry, iteration), integer);
-  for (size_t i = 0; i < sizeof member / sizeof *member && result >= 0; i++)
-    result = H5Tinsert(type, member[i].name, member[i].offset, real);
+  const hid_t type = H5Tcreate(H5T_COMPOUND, size);
+  herr_t result = type < 0 ? -1 : 0;
+  for (int i = 0; i < count && result >= 0; i++)
+    result =
+        H5Tinsert(type, members[i].name, members[i].offset, members[i].integer ? integer : real);
   if (result >= 0) return type;
-  H5Tclose(type);
+  if (type >= 0) H5Tclose(type);
   return SSNE_NO_ID;
+}
+
+static hid_t history_type(bool in_file) {
+  static const member members[] = {
+      {"iteration", HOFFSET(ssne_history_entry, iteration), true},
+      {"kl", HOFFSET(ssne_history_entry, kl), false},
+      {"gradient_norm", HOFFSET(ssne_history_entry, gradient_norm), false},
+      {"exaggeration", HOFFSET(ssne_history_entry, exaggeration), false},
+      {"seconds", HOFFSET(ssne_history_entry, seconds), false}};
+  return compound_type(sizeof(ssne_history_entry), members, 5, in_file);
+}
+
+static hid_t slot_type(bool in_file) {
+  static const member members[] = {{"steps", HOFFSET(ssne_checkpoint_slot, steps), true},
+                                   {"history", HOFFSET(ssne_checkpoint_slot, history), true},
+                                   {"seconds", HOFFSET(ssne_checkpoint_slot, seconds), false}};
+  return compound_type(sizeof(ssne_checkpoint_slot), members, 3, in_file);
+}
+
+void ssne_schema_sums_name(const ssne_schema *of, char name[SSNE_SUMS_NAME_LENGTH]) {
+  snprintf(name, SSNE_SUMS_NAME_LENGTH, "/checksums%s", of->name);
 }
 
 hid_t ssne_schema_type(const ssne_schema *of, int64_t width, bool in_file) {
@@ -85,6 +118,8 @@ hid_t ssne_schema_type(const ssne_schema *of, int64_t width, bool in_file) {
     return text_type(width);
   case SSNE_ELEMENT_HISTORY:
     return history_type(in_file);
+  case SSNE_ELEMENT_SLOT:
+    return slot_type(in_file);
   }
   return SSNE_NO_ID;
 }

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 /* --- the handle -------------------------------------------------------------------------- */
 
@@ -36,7 +37,8 @@ static ssne_code make_store(const char *path, bool partial, bool writable, ssne_
   s->file = SSNE_NO_ID;
   s->writable = writable;
   s->piece = SSNE_STORE_PIECE;
-  for (int i = 0; i < SSNE_SET_COUNT; i++) s->sets[i].id = s->sets[i].type = SSNE_NO_ID;
+  for (int i = 0; i < SSNE_SET_COUNT; i++)
+    s->sets[i].id = s->sets[i].sums = s->sets[i].type = SSNE_NO_ID;
   ssne_code code = ssne_copy_text(&s->path, path, err);
   if (code == SSNE_OK)
     code =
@@ -114,9 +116,11 @@ static ssne_code check_format(hid_t file, const char *path, ssne_error *err) {
   return SSNE_OK;
 }
 
+/* Takes back what a killed run has left half done, and looks at what the file is. */
 static ssne_code check_file(const char *path, ssne_error *err) {
   hid_t file = SSNE_NO_ID;
-  SSNE_TRY(ssne_hdf5_open_alone(path, &file, err));
+  SSNE_TRY(ssne_journal_roll_back(path, -1, err));
+  SSNE_TRY(ssne_hdf5_open_alone(path, false, &file, err));
   const ssne_code code = check_format(file, path, err);
   H5Fclose(file);
   return code;
@@ -139,6 +143,21 @@ bool ssne_store_exists(const char *path, bool partial) {
   return exists;
 }
 
+static ssne_code delete_one(const char *path, ssne_error *err) {
+  if (unlink(path) != 0 && errno != ENOENT)
+    return ssne_fail(err, SSNE_FAILED, "%s: cannot be removed: %s", path, strerror(errno));
+  return ssne_journal_forget(path, err);
+}
+
+ssne_code ssne_store_delete(const char *path, ssne_error *err) {
+  char *name = NULL;
+  SSNE_TRY(partial_path(path, &name, err));
+  ssne_code code = delete_one(name, err);
+  if (code == SSNE_OK) code = delete_one(path, err);
+  ssne_free(&name);
+  return code;
+}
+
 /* What ssne_store_publish would only find at the end. */
 static ssne_code check_target(const char *path, ssne_error *err) {
   struct stat facts;
@@ -147,10 +166,31 @@ static ssne_code check_target(const char *path, ssne_error *err) {
   return SSNE_OK;
 }
 
-static ssne_code sign_format(ssne_store *s, ssne_error *err) {
-  if (ssne_attribute_write(s->file, "format", SSNE_STORE_FORMAT) < 0 || write_version(s->file) < 0)
-    return ssne_hdf5_fail(s->open_path, err, "writing the format's version");
-  return SSNE_OK;
+/* Not collective: a new file under another name, which then replaces what has the right one. */
+static ssne_code create_alone(const ssne_store *s, ssne_error *err) {
+  char *name = NULL;
+  hid_t file = SSNE_NO_ID;
+  SSNE_TRY(check_target(s->path, err));
+  SSNE_TRY(
+      ssne_alloc(&name, (int64_t)(strlen(s->open_path) + sizeof ".new"), 1, "characters", err));
+  (void)sprintf(name, "%s.new", s->open_path);
+  ssne_code code = ssne_hdf5_create_alone(name, &file, err);
+  if (code == SSNE_OK &&
+      (ssne_attribute_write(file, "format", SSNE_STORE_FORMAT) < 0 || write_version(file) < 0))
+    code = ssne_hdf5_fail(name, err, "writing the format's version");
+  if (file >= 0 && H5Fclose(file) < 0 && code == SSNE_OK)
+    code = ssne_hdf5_fail(name, err, "closing");
+  if (code == SSNE_OK) code = ssne_journal_forget(s->open_path, err);
+  if (code == SSNE_OK) code = ssne_journal_forget(s->path, err);
+  if (code == SSNE_OK && rename(name, s->open_path) != 0)
+    code = ssne_fail(err, SSNE_USAGE, "%s: cannot be written: %s", s->open_path, strerror(errno));
+  if (code != SSNE_OK) (void)unlink(name);
+  ssne_free(&name);
+  return code;
+}
+
+void ssne_store_begin(void) {
+  (void)H5dont_atexit();
 }
 
 ssne_code ssne_store_create(const char *path, MPI_Comm comm, ssne_store **out, ssne_error *err) {
@@ -158,11 +198,8 @@ ssne_code ssne_store_create(const char *path, MPI_Comm comm, ssne_store **out, s
   *out = NULL;
   SSNE_TRY(new_store(path, true, true, comm, out, err));
   ssne_store *s = *out;
-  ssne_code code = s->rank == 0 ? check_target(path, err) : SSNE_OK;
-  code = ssne_agree(s->comm, code, err);
-  if (code == SSNE_OK) code = ssne_hdf5_create(s->open_path, s->comm, &s->file, err);
-  if (code == SSNE_OK) code = ssne_agree(s->comm, sign_format(s, err), err);
-  if (code == SSNE_OK) code = ssne_store_flush(s, err);
+  ssne_code code = ssne_agree(s->comm, s->rank == 0 ? create_alone(s, err) : SSNE_OK, err);
+  if (code == SSNE_OK) code = ssne_store_open_file(s, err);
   if (code != SSNE_OK) (void)ssne_store_close(out, &later);
   return code;
 }
@@ -193,10 +230,7 @@ ssne_code ssne_store_open(const char *path, bool writable, MPI_Comm comm, ssne_s
   SSNE_TRY(ssne_broadcast(&is_partial, sizeof is_partial, 0, comm, err));
   SSNE_TRY(new_store(path, is_partial, writable, comm, out, err));
   ssne_store *s = *out;
-  code = ssne_hdf5_open(s->open_path, writable, s->comm, &s->file, err);
-  if (code == SSNE_OK) code = ssne_store_open_sets(s, err);
-  /* cuts what a killed run left behind the end that the file knows of, so that new space is zero */
-  if (code == SSNE_OK && writable) code = ssne_store_flush(s, err);
+  code = ssne_store_open_file(s, err);
   if (code != SSNE_OK) (void)ssne_store_close(out, &later);
   if (partial) *partial = is_partial;
   return code;
@@ -211,8 +245,15 @@ ssne_code ssne_store_flush(ssne_store *store, ssne_error *err) {
   return ssne_agree(store->comm, code, err);
 }
 
-/* Collective: closes the file, keeps the rest. */
-static ssne_code close_file(ssne_store *s, ssne_error *err) {
+ssne_code ssne_store_open_file(ssne_store *store, ssne_error *err) {
+  ssne_code code = SSNE_OK;
+  SSNE_TRY(ssne_hdf5_open(store->open_path, store->writable, store->comm, &store->file, err));
+  for (int i = 0; i < SSNE_SET_COUNT && code == SSNE_OK; i++)
+    code = ssne_store_open_set(store->open_path, store->file, (ssne_set)i, &store->sets[i], err);
+  return ssne_agree(store->comm, code, err);
+}
+
+ssne_code ssne_store_close_file(ssne_store *s, ssne_error *err) {
   ssne_code code = SSNE_OK;
   for (int i = 0; i < SSNE_SET_COUNT; i++) ssne_store_close_set(&s->sets[i]);
   if (s->file >= 0 && H5Fclose(s->file) < 0) code = ssne_hdf5_fail(s->open_path, err, "closing");
@@ -222,7 +263,7 @@ static ssne_code close_file(ssne_store *s, ssne_error *err) {
 
 ssne_code ssne_store_close(ssne_store **store, ssne_error *err) {
   if (!*store) return SSNE_OK;
-  const ssne_code code = close_file(*store, err);
+  const ssne_code code = ssne_store_close_file(*store, err);
   free_store(store);
   return code;
 }
@@ -236,7 +277,7 @@ static ssne_code rename_file(const ssne_store *s, ssne_error *err) {
 
 ssne_code ssne_store_publish(ssne_store **store, ssne_error *err) {
   ssne_code code = ssne_store_flush(*store, err);
-  if (code == SSNE_OK) code = close_file(*store, err);
+  if (code == SSNE_OK) code = ssne_store_close_file(*store, err);
   if (code == SSNE_OK) code = ssne_agree((*store)->comm, rename_file(*store, err), err);
   ssne_error later;
   (void)ssne_store_close(store, &later);

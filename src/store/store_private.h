@@ -22,7 +22,8 @@ typedef enum ssne_element {
   SSNE_ELEMENT_UINT32,
   SSNE_ELEMENT_UINT8,
   SSNE_ELEMENT_TEXT,
-  SSNE_ELEMENT_HISTORY
+  SSNE_ELEMENT_HISTORY,
+  SSNE_ELEMENT_SLOT
 } ssne_element;
 
 typedef struct ssne_schema {
@@ -31,7 +32,8 @@ typedef struct ssne_schema {
   const char *units; /* NULL where there are none */
   ssne_element element;
   int dimensions;
-  bool nan; /* rows not written are NaN, else zero */
+  bool nan;    /* rows not written are NaN, else zero */
+  bool summed; /* has a checksum a row */
 } ssne_schema;
 
 /* The schema of `set`, which must be one of the enumeration's. */
@@ -54,16 +56,40 @@ ssne_code ssne_hdf5_fail(const char *path, ssne_error *err, const char *format, 
 ssne_code ssne_hdf5_room(const char *path, int64_t metadata, int64_t data, const char *what,
                          ssne_error *err);
 
-/* Not collective: opens an existing file for this process alone and read-only, so that whatever is
- * wrong with it is found where nobody waits. */
-ssne_code ssne_hdf5_open_alone(const char *path, hid_t *file, ssne_error *err);
+/* Not collective: opens an existing file for this process alone, with HDF5's serial driver, so that
+ * whatever is wrong with it is found where nobody waits. */
+ssne_code ssne_hdf5_open_alone(const char *path, bool writable, hid_t *file, ssne_error *err);
+
+/* Not collective: the same for a new file, which replaces an earlier one. */
+ssne_code ssne_hdf5_create_alone(const char *path, hid_t *file, ssne_error *err);
 
 /* Collective: opens an existing HDF5 file for all ranks of `comm`. */
 ssne_code ssne_hdf5_open(const char *path, bool writable, MPI_Comm comm, hid_t *file,
                          ssne_error *err);
 
-/* Collective: the same for a new file, which replaces an earlier one. */
-ssne_code ssne_hdf5_create(const char *path, MPI_Comm comm, hid_t *file, ssne_error *err);
+/* --- journal.c --------------------------------------------------------------------------- */
+
+/* Bytes `first` to `end` - 1 of a file. */
+typedef struct ssne_extent {
+  int64_t first, end;
+} ssne_extent;
+
+/* Not collective: copies all bytes of the file at `path` but those of `rows` (`count` extents, in
+ * order and disjoint) to PATH.journal. *lock, a file descriptor, keeps others from taking the
+ * journal for one left behind; to be given to ssne_journal_drop or ssne_journal_roll_back, which
+ * close it. */
+ssne_code ssne_journal_write(const char *path, const ssne_extent *rows, int count, int *lock,
+                             ssne_error *err);
+
+/* Not collective: the change is done, and its journal removed, once the file is on disk. */
+ssne_code ssne_journal_drop(const char *path, int lock, ssne_error *err);
+
+/* Not collective: removes the journal of a file that is to be replaced, if there is one. */
+ssne_code ssne_journal_forget(const char *path, ssne_error *err);
+
+/* Not collective: where there is a whole journal, makes the file what it was when that was written;
+ * removes the journal. `lock`: -1 for a journal that another process may have left. */
+ssne_code ssne_journal_roll_back(const char *path, int lock, ssne_error *err);
 
 /* --- attributes.c ------------------------------------------------------------------------ */
 
@@ -79,6 +105,7 @@ ssne_code ssne_attribute_read(hid_t object, const char *path, const char *name, 
 
 typedef struct ssne_store_set {
   hid_t id;   /* of the dataset; SSNE_NO_ID where it does not exist */
+  hid_t sums; /* of its checksums; SSNE_NO_ID in files made before there were any */
   hid_t type; /* of an element in memory */
   ssne_set_shape shape;
 } ssne_store_set;
@@ -96,13 +123,26 @@ struct ssne_store {
   ssne_store_set sets[SSNE_SET_COUNT];
 };
 
-/* Collective: opens the datasets that the file holds. */
-ssne_code ssne_store_open_sets(ssne_store *store, ssne_error *err);
+/* Collective: opens the file and the datasets that it holds; and closes them. */
+ssne_code ssne_store_open_file(ssne_store *store, ssne_error *err);
+ssne_code ssne_store_close_file(ssne_store *store, ssne_error *err);
+
+/* Not collective: opens one dataset of `file`, if there is one. */
+ssne_code ssne_store_open_set(const char *path, hid_t file, ssne_set set, ssne_store_set *out,
+                              ssne_error *err);
 
 /* Closes the handles of one dataset. */
 void ssne_store_close_set(ssne_store_set *set);
 
 /* Not collective: fails unless the file was opened for writing. */
 ssne_code ssne_store_must_write(const ssne_store *store, ssne_error *err);
+
+/* Not collective: the name of a dataset's checksums, "/checksums" and its own. */
+#define SSNE_SUMS_NAME_LENGTH 64
+void ssne_schema_sums_name(const ssne_schema *schema, char name[SSNE_SUMS_NAME_LENGTH]);
+
+/* rows.c. Not collective: gives rows of a set of real numbers NAN, as rows not written have. */
+ssne_code ssne_store_write_unwritten(ssne_store *store, ssne_set set, int64_t first, int64_t rows,
+                                     ssne_error *err);
 
 #endif

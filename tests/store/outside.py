@@ -5,6 +5,7 @@ import subprocess
 
 import h5py
 import numpy as np
+import xxhash
 
 from support import COLUMNS, features, folder, run
 
@@ -28,7 +29,11 @@ SETS = {
 def check_types(f):
     found = []
     f.visititems(lambda name, item: found.append(name) if isinstance(item, h5py.Dataset) else None)
-    assert sorted(found) == sorted(SETS), found
+    sums = [f"checksums/{name}" for name in SETS if name != "samples/block_done"]
+    assert sorted(found) == sorted([*SETS, *sums]), found
+    for name in sums:
+        assert f[name].dtype == np.dtype("<u4"), name
+        assert f[name].shape == f[name.removeprefix("checksums/")].shape[:1], name
     for name, (shape, dtype) in SETS.items():
         assert f[name].shape == shape, (name, f[name].shape)
         assert dtype is None or f[name].dtype == np.dtype(dtype), (name, f[name].dtype)
@@ -61,6 +66,21 @@ def check_values(f):
     assert list(f["history"]["seconds"]) == [0.5, 1, 1.5]
 
 
+def check_sums(f):
+    """One number a row, as docs/run-file.md defines it; 0 for rows not written."""
+    for name in SETS:
+        if name == "samples/block_done":
+            continue
+        sums, data = f[f"checksums/{name}"][...], f[name][...].tobytes()
+        rows = [data[i:i + len(data) // len(sums)] for i in range(0, len(data), len(data) // len(sums))]
+        written = np.ones(len(sums), bool)
+        if name.startswith("embedding") or name == "samples/reason":
+            written = (np.arange(len(sums)) % 5 != 0) != (name == "samples/reason")
+        for row, total, is_written in zip(rows, sums, written):
+            expected = xxhash.xxh3_64_intdigest(row) & 0xFFFFFFFF if is_written else 0
+            assert total == (expected or 1 if is_written else 0), (name, total, expected)
+
+
 def check_attributes(f):
     assert f.attrs["format"].decode() == "shardsne run file"
     assert f.attrs["format_version"] == 1
@@ -76,6 +96,7 @@ with folder() as where:
         with h5py.File(path, "r") as f:
             check_types(f)
             check_values(f)
+            check_sums(f)
             check_attributes(f)
     if shutil.which("h5dump"):
         text = subprocess.run(["h5dump", path], capture_output=True, text=True, check=True).stdout

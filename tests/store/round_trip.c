@@ -11,8 +11,9 @@
 
 #define LARGEST 10007
 
-static const int64_t columns_of[SSNE_SET_COUNT] = {5, 1, 1, 1, 1, 1, 1, 3, 3, 2, 2, 1};
-static const int64_t bytes_of[SSNE_SET_COUNT] = {20, 4, 9, 30, 1, 12, 1, 12, 12, 8, 8, 40};
+static const int64_t columns_of[SSNE_SET_COUNT] = {5, 1, 1, 1, 1, 1, 1, 3, 3, 2, 2, 1, 6, 6, 1};
+static const int64_t bytes_of[SSNE_SET_COUNT] = {20, 4, 9, 30, 1,  12, 1, 12,
+                                                 12, 8, 8, 40, 24, 24, 24};
 
 static bool is_text(int set) {
   return set == SSNE_SET_CLASSES || set == SSNE_SET_SAMPLE_NAMES || set == SSNE_SET_SAMPLE_REASON;
@@ -29,6 +30,9 @@ static void make_row(int set, int64_t row, char *out) {
     const double r = (double)row;
     const ssne_history_entry entry = {row + 1, r / 3, r / 7, 12, r * 0.25};
     memcpy(out, &entry, sizeof entry);
+  } else if (set == SSNE_SET_CHECKPOINT_SLOTS) {
+    const ssne_checkpoint_slot slot = {row - 1, row * 2, (double)row / 3};
+    memcpy(out, &slot, sizeof slot);
   } else if (is_text(set)) {
     char text[64];
     const int length = snprintf(text, sizeof text, "%d\xc3\xa9%lld", set, (long long)row);
@@ -93,6 +97,19 @@ static void digest_truth(const char *all, int64_t rows, int64_t bytes, char text
            (unsigned long long)whole.low64);
 }
 
+/* What the file says of each row. */
+static void check_states(ssne_store *s, int set, int64_t rows, int wanted) {
+  ssne_error err;
+  uint8_t *state = malloc((size_t)rows + 1);
+  char *read = malloc((size_t)(rows * bytes_of[set]) + 1);
+  int64_t wrong = 0;
+  CHECK_OK(ssne_store_examine(s, (ssne_set)set, 0, rows, read, state, &err), &err);
+  for (int64_t r = 0; r < rows; r++) wrong += state[r] != wanted;
+  CHECK(wrong == 0);
+  free(state);
+  free(read);
+}
+
 static void check_set(ssne_store *s, int set, int64_t rows) {
   ssne_error err;
   ssne_set_shape shape;
@@ -106,6 +123,7 @@ static void check_set(ssne_store *s, int set, int64_t rows) {
   CHECK_OK(ssne_store_digest(s, (ssne_set)set, digest, &err), &err);
   digest_truth(all, rows, bytes_of[set], expected);
   CHECK(strcmp(digest, expected) == 0);
+  check_states(s, set, rows, SSNE_ROW_WHOLE);
   free(all);
   free(read);
 }
@@ -144,6 +162,7 @@ static void check_unwritten(ssne_store *s, int set, int64_t rows) {
   for (size_t i = 0; i < bytes / 4 && nan; i++) wrong += !isnan(((float *)(void *)read)[i]);
   CHECK(wrong == 0);
   free(read);
+  check_states(s, set, rows, set == SSNE_SET_BLOCK_DONE ? SSNE_ROW_WHOLE : SSNE_ROW_UNWRITTEN);
 }
 
 /* Rows never written, in fresh space and in space that held something else before. */
