@@ -7,6 +7,7 @@
 #include "shardsne/order.h"
 #include "shardsne/rows.h"
 #include "shardsne/status.h"
+#include "shardsne/stop.h"
 #include <mpi.h>
 #include <stdint.h>
 
@@ -23,6 +24,7 @@ typedef struct ssne_search_options {
   double
       recall; /* wanted of an approximate search: mean share of a row's k nearest that it finds */
   int threads;
+  const ssne_stop *stop; /* asked now and then; may be NULL */
 } ssne_search_options;
 
 /* How a search went; the same on every rank. */
@@ -57,7 +59,8 @@ void ssne_cells_free(ssne_cells **cells);
  * only rule candidates out, with a margin above their rounding error, so the result does not depend
  * on the BLAS, the number of ranks or threads, or the order of the search; that holds for the
  * approximate search as well. `cells`, of `rows`, are for that; where they are NULL it builds its
- * own. `log` shows the progress; may be NULL. Free with ssne_neighbours_free. */
+ * own. `log` shows the progress; may be NULL. SSNE_STOPPED where a rank was asked to stop: nothing
+ * is found then. Free with ssne_neighbours_free. */
 ssne_code ssne_neighbours_find(const ssne_rows *rows, const ssne_cells *cells,
                                const ssne_search_options *options, MPI_Comm comm, ssne_log *log,
                                ssne_neighbours *out, ssne_search_report *report, ssne_error *err);

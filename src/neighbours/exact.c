@@ -39,6 +39,7 @@ static void visit(void *state, ssne_ring *ring, const ssne_shard *shard, int ste
       search_tile(e->task, q0, shard, &e->tiles[omp_get_thread_num()]);
     ssne_ring_poll(ring);
     ssne_log_progress(e->task->log, step * own + end, NULL);
+    if (ssne_stop_wanted(e->task->options->stop)) return; /* the others hear of it after the ring */
   }
 }
 

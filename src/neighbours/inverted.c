@@ -242,6 +242,7 @@ static void visit(void *state, ssne_ring *ring, const ssne_shard *shard, int ste
       search_tile(v, shard, q0, &v->tiles[omp_get_thread_num()], &v->work[omp_get_thread_num()]);
     ssne_ring_poll(ring);
     if (!v->again) ssne_log_progress(v->task->log, step * own + end, NULL);
+    if (ssne_stop_wanted(v->task->options->stop)) return; /* the others hear of it after the ring */
   }
 }
 

@@ -102,6 +102,9 @@ static ssne_code fill(const ssne_search_backend *backend, ssne_search_task *task
     task->cells = own_cells;
   }
   if (code == SSNE_OK) code = backend->find(task, report, err);
+  if (code == SSNE_OK)
+    code =
+        ssne_stop_agree(task->options->stop, "before all neighbours were found", task->comm, err);
   ssne_cells_free(&own_cells);
   return code == SSNE_OK ? unpack(task, out, err) : code;
 }
