@@ -136,7 +136,7 @@ typedef struct ssne_tsne_record {
   double kl;            /* KL(P || Q) of the coordinates after them, P not exaggerated */
   double gradient_norm; /* of KL's gradient with P exaggerated, 2-norm over all rows */
   double exaggeration;
-  double seconds; /* since the start of the descent */
+  double seconds; /* of the descent, those of runs that were stopped included */
 } ssne_tsne_record;
 
 /* The history is kept of the start, every so many iterations, and the last of each phase. */
@@ -145,14 +145,36 @@ typedef struct ssne_tsne_record {
 /* Entries the history of these options has at most. */
 int64_t ssne_tsne_history_length(const ssne_tsne_options *options);
 
-/* Collective. Moves `xy` [own_rows, 2] from the start to the embedding by gradient descent with
- * momentum and per-coordinate gains (+0.2, x0.8, floor 0.01; Jacobs 1988). `history` has room for
- * ssne_tsne_history_length entries, the same on every rank; *history_count becomes how many were
- * written. Points that shoot off are brought back, and `log` told. Adds its stages to `stages`.
- * Fails where coordinates stop being finite. */
+/* A state of the descent: all that its next steps depend on, and what it has to tell. */
+typedef struct ssne_tsne_state {
+  int64_t steps;             /* taken */
+  float *xy;                 /* [own_rows, 2] the coordinates after them */
+  float *velocity;           /* [own_rows, 2] the last step */
+  float *gain;               /* [own_rows, 2] */
+  ssne_tsne_record *history; /* [ssne_tsne_history_length], the same on every rank */
+  int64_t history_count;     /* entries that have been written */
+  double seconds;            /* of work that led here */
+} ssne_tsne_state;
+
+/* Not collective. A state of no steps, with all coordinates 0. Free with ssne_tsne_state_free, also
+ * after a failure. */
+ssne_code ssne_tsne_state_allocate(const ssne_partition *partition,
+                                   const ssne_tsne_options *options, ssne_tsne_state *out,
+                                   ssne_error *err);
+void ssne_tsne_state_free(ssne_tsne_state *state);
+
+/* Called after every step with the state, which it may keep a copy of: a descent that begins from
+ * that goes on to the same bits, on any number of ranks and threads. Collective, and returns the
+ * same on every rank: an error, or SSNE_STOPPED, ends the descent. */
+typedef ssne_code ssne_tsne_watch(void *context, const ssne_tsne_state *state, ssne_error *err);
+
+/* Collective. Moves the state's coordinates to the embedding by gradient descent with momentum and
+ * per-coordinate gains (+0.2, x0.8, floor 0.01; Jacobs 1988). Points that shoot off are brought
+ * back, and `log` told. `watch` may be NULL. Adds its stages to `stages`. Fails where coordinates
+ * stop being finite. */
 ssne_code ssne_tsne_descend(const ssne_affinities *affinities, const ssne_tsne_options *options,
-                            MPI_Comm comm, ssne_log *log, ssne_stages *stages, float *xy,
-                            ssne_tsne_record *history, int64_t *history_count, ssne_error *err);
+                            ssne_tsne_watch *watch, void *context, MPI_Comm comm, ssne_log *log,
+                            ssne_stages *stages, ssne_tsne_state *state, ssne_error *err);
 
 /* Not collective. Bytes the descent takes on a rank beside P, for a map as wide as one of so many
  * rows usually becomes. */

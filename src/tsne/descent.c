@@ -22,34 +22,47 @@ typedef struct descent {
   MPI_Comm comm;
   ssne_log *log;
   ssne_objective *objective;
-  float *xy;       /* [own_rows, 2] not owned */
-  float *force;    /* [own_rows, 2] a quarter of the gradient */
-  float *velocity; /* [own_rows, 2] the last step */
-  float *gain;     /* [own_rows, 2] */
+  ssne_tsne_state *state; /* not owned */
+  float *force;           /* [own_rows, 2] a quarter of the gradient */
   double seconds_stepping;
 } descent;
 
-static ssne_code allocate(descent *d, ssne_error *err) {
-  const int64_t members = 2 * d->partition->own_rows;
-  SSNE_TRY(ssne_alloc(&d->force, members, sizeof(float), "forces", err));
-  SSNE_TRY(ssne_alloc(&d->velocity, members, sizeof(float), "velocities", err));
-  SSNE_TRY(ssne_alloc(&d->gain, members, sizeof(float), "gains", err));
-  for (int64_t i = 0; i < members; i++) d->gain[i] = 1;
+ssne_code ssne_tsne_state_allocate(const ssne_partition *partition,
+                                   const ssne_tsne_options *options, ssne_tsne_state *out,
+                                   ssne_error *err) {
+  const int64_t members = 2 * partition->own_rows;
+  *out = (ssne_tsne_state){.steps = 0};
+  SSNE_TRY(ssne_alloc(&out->xy, members, sizeof(float), "coordinates", err));
+  SSNE_TRY(ssne_alloc(&out->velocity, members, sizeof(float), "velocities", err));
+  SSNE_TRY(ssne_alloc(&out->gain, members, sizeof(float), "gains", err));
+  SSNE_TRY(ssne_alloc(&out->history, ssne_tsne_history_length(options), sizeof *out->history,
+                      "history", err));
+  for (int64_t i = 0; i < members; i++) out->gain[i] = 1;
   return SSNE_OK;
+}
+
+void ssne_tsne_state_free(ssne_tsne_state *state) {
+  ssne_free(&state->xy);
+  ssne_free(&state->velocity);
+  ssne_free(&state->gain);
+  ssne_free(&state->history);
 }
 
 static void destroy(descent *d) {
   ssne_objective_destroy(&d->objective);
   ssne_free(&d->force);
-  ssne_free(&d->velocity);
-  ssne_free(&d->gain);
 }
 
 static ssne_code create(const ssne_affinities *affinities, const ssne_tsne_options *options,
-                        MPI_Comm comm, ssne_log *log, float *xy, descent *d, ssne_error *err) {
-  *d = (descent){
-      .options = options, .partition = &affinities->partition, .comm = comm, .log = log, .xy = xy};
-  SSNE_TRY_ALL(comm, allocate(d, err), err);
+                        MPI_Comm comm, ssne_log *log, ssne_tsne_state *state, descent *d,
+                        ssne_error *err) {
+  *d = (descent){.options = options,
+                 .partition = &affinities->partition,
+                 .comm = comm,
+                 .log = log,
+                 .state = state};
+  SSNE_TRY_ALL(
+      comm, ssne_alloc(&d->force, 2 * d->partition->own_rows, sizeof(float), "forces", err), err);
   return ssne_objective_create(affinities, &options->forces, comm, &d->objective, err);
 }
 
@@ -64,7 +77,7 @@ static void step_rows(descent *d, double rate) {
   for (int64_t b = 0; b < p->own_blocks; b++) {
     const int64_t first = 2 * b * p->block_rows;
     kernels->step(&rule, ssne_partition_block_length(p, p->first_block + b), d->force + first,
-                  d->velocity + first, d->gain + first, d->xy + first);
+                  d->state->velocity + first, d->state->gain + first, d->state->xy + first);
   }
   d->seconds_stepping += ssne_clock() - since;
 }
@@ -78,8 +91,8 @@ static ssne_code measure(const descent *d, double *norm, float mean[2], ssne_err
   for (int64_t r = 0; r < d->partition->own_rows; r++) {
     const double fx = (double)d->force[2 * r], fy = (double)d->force[2 * r + 1];
     ssne_exact_add(&sums[NORM], 16 * scale * (fx * fx + fy * fy));
-    ssne_exact_add(&sums[X], (double)d->xy[2 * r]);
-    ssne_exact_add(&sums[Y], (double)d->xy[2 * r + 1]);
+    ssne_exact_add(&sums[X], (double)d->state->xy[2 * r]);
+    ssne_exact_add(&sums[Y], (double)d->state->xy[2 * r + 1]);
   }
   SSNE_TRY(ssne_exact_reduce(sums, SUMS, d->comm, err));
   *norm = sqrt(ssne_exact_value(&sums[NORM]) / scale);
@@ -96,7 +109,7 @@ static float distance_from_origin(const float *y) {
 static ssne_code centre(descent *d, const float mean[2], double *mean_distance, ssne_error *err) {
   ssne_exact sum = {{0}, 0};
   for (int64_t r = 0; r < d->partition->own_rows; r++) {
-    float *y = d->xy + 2 * r;
+    float *y = d->state->xy + 2 * r;
     for (int axis = 0; axis < 2; axis++) y[axis] -= mean[axis];
     ssne_exact_add(&sum, (double)distance_from_origin(y));
   }
@@ -109,12 +122,12 @@ static ssne_code centre(descent *d, const float mean[2], double *mean_distance, 
 static ssne_code bring_back(descent *d, float farthest, ssne_error *err) {
   int64_t count = 0;
   for (int64_t r = 0; r < d->partition->own_rows; r++) {
-    float *y = d->xy + 2 * r;
+    float *y = d->state->xy + 2 * r;
     const float distance = distance_from_origin(y);
     if (!(distance > farthest)) continue;
     for (int axis = 0; axis < 2; axis++) {
       y[axis] *= farthest / distance;
-      d->velocity[2 * r + axis] = 0;
+      d->state->velocity[2 * r + axis] = 0;
     }
     count++;
   }
@@ -139,14 +152,16 @@ static void tell(ssne_log *log, const ssne_tsne_record *record) {
                  record->seconds);
 }
 
-/* What the forces just evaluated say of the coordinates after `steps` steps; these are then
- * centred, but for a start, which stays as it was given. */
-static ssne_code take_record(descent *d, int64_t steps, double exaggeration, double kl,
-                             double seconds, ssne_tsne_record *record, ssne_error *err) {
+/* What the forces just evaluated say of the state's coordinates; these are then centred, but for a
+ * start, which stays as it was given. */
+static ssne_code take_record(descent *d, double exaggeration, double kl, double seconds,
+                             ssne_error *err) {
+  ssne_tsne_state *s = d->state;
   double norm = 0, distance = 0;
   float mean[2];
   SSNE_TRY(measure(d, &norm, mean, err));
-  *record = (ssne_tsne_record){.iteration = steps,
+  ssne_tsne_record *record = &s->history[s->history_count++];
+  *record = (ssne_tsne_record){.iteration = s->steps,
                                .kl = kl,
                                .gradient_norm = norm,
                                .exaggeration = exaggeration,
@@ -156,8 +171,8 @@ static ssne_code take_record(descent *d, int64_t steps, double exaggeration, dou
     return ssne_fail(err, SSNE_FAILED,
                      "the embedding stopped being finite before iteration %" PRId64
                      ": lower --learning-rate",
-                     steps);
-  if (steps == 0) return SSNE_OK;
+                     s->steps);
+  if (s->steps == 0) return SSNE_OK;
   SSNE_TRY(centre(d, mean, &distance, err));
   return bring_back(d, (float)(SHOT_OFF * distance), err);
 }
@@ -177,42 +192,44 @@ static bool is_recorded(const ssne_tsne_options *o, int64_t steps) {
 
 /* Evaluates at 0, 1, ... total steps, and steps after each but the last, so that the last record is
  * of the result. */
-static ssne_code run(descent *d, ssne_tsne_record *history, int64_t *count, ssne_error *err) {
+static ssne_code run(descent *d, ssne_tsne_watch *watch, void *context, ssne_error *err) {
   const ssne_tsne_options *o = d->options;
+  ssne_tsne_state *s = d->state;
   const int64_t total = o->early_iterations + o->iterations;
-  const double rows = (double)d->partition->rows, start = ssne_clock();
+  const double rows = (double)d->partition->rows, start = ssne_clock() - s->seconds;
   char extra[64] = "";
-  for (int64_t steps = 0; steps <= total; steps++) {
-    const double e = steps < o->early_iterations ? o->exaggeration : o->late_exaggeration;
-    const bool record = is_recorded(o, steps);
+  for (;;) {
+    const double e = s->steps < o->early_iterations ? o->exaggeration : o->late_exaggeration;
+    const bool record = is_recorded(o, s->steps);
     double kl = 0;
-    SSNE_TRY(ssne_objective_evaluate(d->objective, d->xy, e, d->force, record ? &kl : NULL, err));
+    SSNE_TRY(ssne_objective_evaluate(d->objective, s->xy, e, d->force, record ? &kl : NULL, err));
+    ssne_log_progress(d->log, s->steps, extra);
     if (record) {
-      SSNE_TRY(take_record(d, steps, e, kl, ssne_clock() - start, &history[*count], err));
+      SSNE_TRY(take_record(d, e, kl, ssne_clock() - start, err));
       snprintf(extra, sizeof extra, "KL %.4f", kl);
-      ++*count;
-      if (*count > 1 && is_flat(o, &history[*count - 1])) break;
+      if (s->history_count > 1 && is_flat(o, &s->history[s->history_count - 1])) return SSNE_OK;
     }
-    if (steps < total) step_rows(d, isnan(o->learning_rate) ? rows / e : o->learning_rate);
-    ssne_log_progress(d->log, steps, extra);
+    if (s->steps >= total) return SSNE_OK;
+    step_rows(d, isnan(o->learning_rate) ? rows / e : o->learning_rate);
+    s->steps++;
+    s->seconds = ssne_clock() - start;
+    if (watch) SSNE_TRY(watch(context, s, err));
   }
-  return SSNE_OK;
 }
 
 ssne_code ssne_tsne_descend(const ssne_affinities *affinities, const ssne_tsne_options *options,
-                            MPI_Comm comm, ssne_log *log, ssne_stages *stages, float *xy,
-                            ssne_tsne_record *history, int64_t *history_count, ssne_error *err) {
+                            ssne_tsne_watch *watch, void *context, MPI_Comm comm, ssne_log *log,
+                            ssne_stages *stages, ssne_tsne_state *state, ssne_error *err) {
   descent d;
-  *history_count = 0;
-  ssne_code code = create(affinities, options, comm, log, xy, &d, err);
+  const int64_t before = state->steps;
+  ssne_code code = create(affinities, options, comm, log, state, &d, err);
   ssne_log_progress_begin(log, "t-SNE", "iterations",
                           options->early_iterations + options->iterations);
-  if (code == SSNE_OK) code = run(&d, history, history_count, err);
+  if (code == SSNE_OK) code = run(&d, watch, context, err);
   ssne_log_progress_end(log);
   if (code == SSNE_OK) {
-    const ssne_tsne_record *last = &history[*history_count - 1];
     ssne_objective_account(d.objective, stages);
-    ssne_stages_add(stages, "step", affinities->partition.rank == 0 ? last->iteration : 0,
+    ssne_stages_add(stages, "step", affinities->partition.rank == 0 ? state->steps - before : 0,
                     d.seconds_stepping);
   }
   destroy(&d);

@@ -33,7 +33,7 @@ typedef struct work {
   ssne_cells *cells;
   ssne_order order;
   ssne_affinities affinities;
-  float *xy; /* [own_rows, 2] */
+  ssne_tsne_state state;
 } work;
 
 /* Normal clusters around normal centres, three deviations apart and more. */
@@ -47,7 +47,7 @@ static ssne_code fill(const ssne_partition *p, work *w, ssne_error *err) {
   SSNE_TRY(ssne_alloc(&w->x, p->own_rows * COLUMNS, sizeof *w->x, "values", err));
   for (int64_t i = 0; i < p->own_rows * COLUMNS; i++)
     w->x[i] = value(p->first_row + i / COLUMNS, i % COLUMNS);
-  return ssne_alloc(&w->xy, 2 * p->own_rows, sizeof *w->xy, "coordinates", err);
+  return SSNE_OK;
 }
 
 static ssne_code find_affinities(const map_options *o, const ssne_partition *p, MPI_Comm comm,
@@ -77,15 +77,14 @@ static ssne_code descend(const map_options *o, const ssne_partition *p, MPI_Comm
                                .momentum = 0.8,
                                .step_limit = 5,
                                .forces = ssne_force_defaults()};
-  ssne_tsne_record history[8];
   ssne_stages stages = {0};
-  int64_t count = 0;
   options.forces.repulsion = o->repulsion;
-  SSNE_TRY(ssne_start_pca(&w->rows, 0, 1, comm, w->xy, err));
-  SSNE_TRY(ssne_order_to_places(&w->order, p, comm, w->xy, err));
-  SSNE_TRY(ssne_tsne_descend(&w->affinities, &options, comm, NULL, &stages, w->xy, history, &count,
-                             err));
-  return ssne_order_to_rows(&w->order, p, comm, w->xy, err);
+  SSNE_TRY_ALL(comm, ssne_tsne_state_allocate(p, &options, &w->state, err), err);
+  SSNE_TRY(ssne_start_pca(&w->rows, 0, 1, comm, w->state.xy, err));
+  SSNE_TRY(ssne_order_to_places(&w->order, p, comm, w->state.xy, err));
+  SSNE_TRY(
+      ssne_tsne_descend(&w->affinities, &options, NULL, NULL, comm, NULL, &stages, &w->state, err));
+  return ssne_order_to_rows(&w->order, p, comm, w->state.xy, err);
 }
 
 /* Rank 0 prints the digest of all ranks' coordinates. */
@@ -116,14 +115,14 @@ static ssne_code make_map(const map_options *o, MPI_Comm comm, ssne_error *err) 
   const ssne_partition p = ssne_partition_make(o->rows, SSNE_ROWS_BLOCK, ranks, rank);
   ssne_code code = find_affinities(o, &p, comm, &w, err);
   if (code == SSNE_OK) code = descend(o, &p, comm, &w, err);
-  if (code == SSNE_OK) code = tell(o, &p, comm, w.xy, err);
+  if (code == SSNE_OK) code = tell(o, &p, comm, w.state.xy, err);
   ssne_free(&w.x);
   ssne_rows_free(&w.rows);
   ssne_neighbours_free(&w.neighbours);
   ssne_cells_free(&w.cells);
   ssne_order_free(&w.order);
   ssne_affinities_free(&w.affinities);
-  ssne_free(&w.xy);
+  ssne_tsne_state_free(&w.state);
   return code;
 }
 
