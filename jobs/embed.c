@@ -58,28 +58,62 @@ static ssne_code build_affinities(embedding *e, ssne_error *err) {
 }
 
 static ssne_code read_start(embedding *e, ssne_error *err) {
-  SSNE_TRY(source_read(&e->start, &e->chosen, &e->partition, e->xy, err));
+  SSNE_TRY(source_read(&e->start, &e->chosen, &e->partition, e->state.xy, err));
   for (int64_t i = 0; i < 2 * e->partition.own_rows; i++)
-    if (!isfinite(e->xy[i]))
+    if (!isfinite(e->state.xy[i]))
       return ssne_fail(err, SSNE_USAGE, "--init %s: row %" PRId64 " is not finite",
                        e->j->options.embed.init,
                        selection_to_file(&e->chosen, e->partition.first_row + i / 2));
   return SSNE_OK;
 }
 
+/* Collective: the coordinates to begin with, in the order of the descent. */
 static ssne_code make_start(embedding *e, ssne_error *err) {
   const embed_options *o = &e->j->options.embed;
   const double since = ssne_clock();
-  SSNE_TRY_ALL(e->j->comm,
-               ssne_alloc(&e->xy, e->partition.own_rows, 2 * sizeof *e->xy, "coordinates", err),
-               err);
+  float *xy = e->state.xy;
   if (embedding_starts_from_file(e))
     SSNE_TRY_ALL(e->j->comm, read_start(e, err), err);
   else if (strcmp(o->init, "pca") == 0)
-    SSNE_TRY(ssne_start_pca(&e->rows, (uint64_t)o->seed, e->j->threads, e->j->comm, e->xy, err));
+    SSNE_TRY(ssne_start_pca(&e->rows, (uint64_t)o->seed, e->j->threads, e->j->comm, xy, err));
   else
-    ssne_start_random(&e->partition, (uint64_t)o->seed, e->xy);
+    ssne_start_random(&e->partition, (uint64_t)o->seed, xy);
+  SSNE_TRY(ssne_order_to_places(&e->order, &e->partition, e->j->comm, xy, err));
   embedding_lap(e, "start", e->partition.own_rows, since);
+  return SSNE_OK;
+}
+
+/* Collective: what a checkpoint must say it belongs to: the same rows, options and neighbours lead
+ * to the same descent. */
+static ssne_code name_owner(embedding *e, ssne_error *err) {
+  char *features = NULL, *made = NULL;
+  ssne_code code = ssne_store_get_text(e->store, "features_digest", &features, err);
+  if (code == SSNE_OK) code = ssne_store_get_text(e->store, "neighbours_made", &made, err);
+  const char *const parts[] = {e->recorded, features ? features : "", made ? made : ""};
+  size_t size = 1;
+  for (int i = 0; i < 3; i++) size += strlen(parts[i]) + 1;
+  if (code == SSNE_OK) code = ssne_alloc(&e->owner, (int64_t)size, 1, "characters", err);
+  if (code == SSNE_OK) snprintf(e->owner, size, "%s\n%s\n%s", parts[0], parts[1], parts[2]);
+  ssne_free(&features);
+  ssne_free(&made);
+  return ssne_agree(e->j->comm, code, err);
+}
+
+/* Collective: the state of a run that was stopped, or the start. */
+static ssne_code begin(embedding *e, ssne_error *err) {
+  const MPI_Comm comm = e->j->comm;
+  const double since = ssne_clock();
+  SSNE_TRY(name_owner(e, err));
+  SSNE_TRY_ALL(comm, ssne_tsne_state_allocate(&e->partition, &e->schedule, &e->state, err), err);
+  SSNE_TRY(checkpoint_open(e->j, e->path, e->owner, &e->partition,
+                           ssne_tsne_history_length(&e->schedule), &e->checkpoint, err));
+  if (e->j->options.output.fresh) SSNE_TRY(checkpoint_remove(&e->checkpoint, err));
+  SSNE_TRY(checkpoint_load(&e->checkpoint, e->j->options.embed.resume_from, &e->state, &e->resumed,
+                           err));
+  if (!e->resumed) return make_start(e, err);
+  embedding_lap(e, "read checkpoint", e->partition.own_rows, since);
+  ssne_log_info(e->j->log, "embedding: going on from the checkpoint of iteration %" PRId64,
+                e->state.steps);
   return SSNE_OK;
 }
 
@@ -95,26 +129,23 @@ ssne_force_options embedding_force_options(const embedding *e) {
                               .threads = e->j->threads};
 }
 
-static ssne_code descend(embedding *e, ssne_error *err) {
+static ssne_tsne_options schedule_of(const embedding *e) {
   const embed_options *o = &e->j->options.embed;
-  const ssne_tsne_options options = {.early_iterations = o->early_iterations,
-                                     .iterations = o->iterations,
-                                     .exaggeration = o->exaggeration,
-                                     .late_exaggeration = o->late_exaggeration,
-                                     .learning_rate = o->learning_rate,
-                                     .momentum = o->momentum,
-                                     .step_limit = o->step_limit,
-                                     .flat = o->flat,
-                                     .forces = embedding_force_options(e)};
-  const MPI_Comm comm = e->j->comm;
-  SSNE_TRY_ALL(comm,
-               ssne_alloc(&e->history, ssne_tsne_history_length(&options), sizeof *e->history,
-                          "history", err),
-               err);
-  SSNE_TRY(ssne_order_to_places(&e->order, &e->partition, comm, e->xy, err));
-  SSNE_TRY(ssne_tsne_descend(&e->affinities, &options, comm, e->j->log, &e->j->stages, e->xy,
-                             e->history, &e->history_count, err));
-  return ssne_order_to_rows(&e->order, &e->partition, comm, e->xy, err);
+  return (ssne_tsne_options){.early_iterations = o->early_iterations,
+                             .iterations = o->iterations,
+                             .exaggeration = o->exaggeration,
+                             .late_exaggeration = o->late_exaggeration,
+                             .learning_rate = o->learning_rate,
+                             .momentum = o->momentum,
+                             .step_limit = o->step_limit,
+                             .flat = o->flat,
+                             .forces = embedding_force_options(e)};
+}
+
+static ssne_code descend(embedding *e, ssne_error *err) {
+  SSNE_TRY(ssne_tsne_descend(&e->affinities, &e->schedule, checkpoint_watch, &e->checkpoint,
+                             e->j->comm, e->j->log, &e->j->stages, &e->state, err));
+  return ssne_order_to_rows(&e->order, &e->partition, e->j->comm, e->state.xy, err);
 }
 
 /* --- writing ----------------------------------------------------------------------------- */
@@ -143,8 +174,8 @@ static ssne_code normalise(embedding *e, ssne_error *err) {
     counts[r] =
         ssne_partition_first_row(&e->partition, r + 1) - ssne_partition_first_row(&e->partition, r);
   if (code == SSNE_OK)
-    code =
-        ssne_gather(e->xy, e->partition.own_rows, all, counts, 2 * sizeof *all, 0, e->j->comm, err);
+    code = ssne_gather(e->state.xy, e->partition.own_rows, all, counts, 2 * sizeof *all, 0,
+                       e->j->comm, err);
   if (code == SSNE_OK && root) code = write_normalized(e, all, err);
   ssne_free(&all);
   ssne_free(&counts);
@@ -153,8 +184,8 @@ static ssne_code normalise(embedding *e, ssne_error *err) {
 
 /* Rank 0. */
 static ssne_code write_history(embedding *e, ssne_error *err) {
-  for (int64_t i = 0; i < e->history_count; i++) {
-    const ssne_tsne_record *r = &e->history[i];
+  for (int64_t i = 0; i < e->state.history_count; i++) {
+    const ssne_tsne_record *r = &e->state.history[i];
     const ssne_history_entry entry = {r->iteration, r->kl, r->gradient_norm, r->exaggeration,
                                       r->seconds};
     SSNE_TRY(ssne_store_write(e->store, SSNE_SET_HISTORY, i, 1, &entry, err));
@@ -165,12 +196,14 @@ static ssne_code write_history(embedding *e, ssne_error *err) {
 static ssne_code write_embedding(embedding *e, ssne_error *err) {
   const MPI_Comm comm = e->j->comm;
   const double since = ssne_clock();
-  SSNE_TRY(ssne_store_define(e->store, SSNE_SET_COORDINATES, e->chosen.file_rows, 2, 0, err));
-  SSNE_TRY(ssne_store_define(e->store, SSNE_SET_NORMALIZED, e->chosen.file_rows, 2, 0, err));
-  SSNE_TRY(ssne_store_define(e->store, SSNE_SET_HISTORY, e->history_count, 1, 0, err));
+  const ssne_edit sets[] = {ssne_edit_define(SSNE_SET_COORDINATES, e->chosen.file_rows, 2, 0),
+                            ssne_edit_define(SSNE_SET_NORMALIZED, e->chosen.file_rows, 2, 0),
+                            ssne_edit_define(SSNE_SET_HISTORY, e->state.history_count, 1, 0)};
+  SSNE_TRY(ssne_store_change(e->store, sets, 3, err));
   SSNE_TRY_ALL(comm,
                embedding_move_rows(e, SSNE_SET_COORDINATES, embedding_write, 0,
-                                   e->partition.own_rows, e->xy, 2 * (int64_t)sizeof *e->xy, err),
+                                   e->partition.own_rows, e->state.xy,
+                                   2 * (int64_t)sizeof *e->state.xy, err),
                err);
   SSNE_TRY(normalise(e, err));
   SSNE_TRY_ALL(comm, e->j->rank == 0 ? write_history(e, err) : SSNE_OK, err);
@@ -185,6 +218,7 @@ static ssne_code write_embedding(embedding *e, ssne_error *err) {
 static void plan(embedding *e) {
   e->partition = ssne_partition_make(e->chosen.rows, SSNE_ROWS_BLOCK, e->j->ranks, e->j->rank);
   e->k = (int64_t)floor(3 * job_perplexity(&e->j->options.embed));
+  e->schedule = schedule_of(e);
 }
 
 static void announce(const embedding *e) {
@@ -198,17 +232,22 @@ static void announce(const embedding *e) {
 }
 
 static ssne_code compute(embedding *e, ssne_error *err) {
+  const MPI_Comm comm = e->j->comm;
+  const ssne_stop *stop = e->j->stop;
   SSNE_TRY(embedding_keep_labels(e, err));
   SSNE_TRY(embedding_load_rows(e, err));
+  SSNE_TRY(ssne_stop_agree(stop, "before the neighbours were searched", comm, err));
   SSNE_TRY(embedding_neighbours(e, err));
-  SSNE_TRY(make_start(e, err));
+  SSNE_TRY(ssne_stop_agree(stop, "with the neighbours kept", comm, err));
+  SSNE_TRY(begin(e, err));
   ssne_rows_free(&e->rows);
   SSNE_TRY(build_affinities(e, err));
   SSNE_TRY(descend(e, err));
-  const ssne_tsne_record *last = &e->history[e->history_count - 1];
+  const ssne_tsne_record *last = &e->state.history[e->state.history_count - 1];
   ssne_log_info(e->j->log, "embedding: KL %.4f after %" PRId64 " iterations", last->kl,
                 last->iteration);
-  return write_embedding(e, err);
+  SSNE_TRY(write_embedding(e, err));
+  return checkpoint_remove(&e->checkpoint, err);
 }
 
 /* Paths as they are recorded and compared: the same wherever the command is given. */
@@ -242,8 +281,9 @@ static ssne_code embed(embedding *e, ssne_error *err) {
   else if (!e->own_features && e->j->options.output.fresh)
     SSNE_TRY(
         job_sign(e->j, e->store, err)); /* what it kept serves, but the file is this program's */
-  SSNE_TRY(ssne_store_set_text(e->store, "embed_complete", "no", err));
-  SSNE_TRY(ssne_store_set_text(e->store, "embed_options", e->recorded, err));
+  const ssne_edit begun[] = {ssne_edit_text("embed_complete", "no"),
+                             ssne_edit_text("embed_options", e->recorded)};
+  SSNE_TRY(ssne_store_change(e->store, begun, 2, err));
   SSNE_TRY(compute(e, err));
   return ssne_store_close(&e->store, err);
 }
@@ -264,8 +304,9 @@ ssne_code embed_run_file(job *j, const char *path, ssne_error *err) {
   ssne_affinities_free(&e.affinities);
   ssne_neighbours_free(&e.neighbours);
   ssne_order_free(&e.order);
-  ssne_free(&e.xy);
-  ssne_free(&e.history);
+  ssne_tsne_state_free(&e.state);
+  checkpoint_close(&e.checkpoint);
+  ssne_free(&e.owner);
   ssne_free(&e.recorded);
   return code;
 }

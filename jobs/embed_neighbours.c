@@ -30,7 +30,8 @@ ssne_search_options embedding_search_options(const embedding *e) {
   ssne_search_options options = {.search = search_called(o->neighbours),
                                  .k = e->k,
                                  .recall = o->recall,
-                                 .threads = e->j->threads};
+                                 .threads = e->j->threads,
+                                 .stop = e->j->stop};
   if (options.search == SSNE_SEARCH_AUTO) options.search = ssne_search_choose(e->chosen.rows);
   return options;
 }
@@ -42,14 +43,13 @@ static void space_text(const embedding *e, char *text, size_t length) {
   snprintf(text, length, "%s, pca %" PRId64, o->metric, o->pca);
 }
 
-/* The attribute by which neighbours can be told to serve another embedding of the same rows. */
-static ssne_code describe(embedding *e, char text[256], ssne_error *err) {
+/* By which neighbours can be told to serve another embedding of the same rows. */
+static void describe(const embedding *e, char text[256]) {
   char space[64];
   space_text(e, space, sizeof space);
   snprintf(text, 256, "%s; %s; recall %.6f; cells %" PRId64 "; probes %" PRId64 "; share %.6f",
            space, name_of(e->search.search), e->search.recall, e->search.cells, e->search.probes,
            e->search.share);
-  return ssne_store_set_text(e->store, "neighbours_made", text, err);
 }
 
 /* Whether neighbours described by `text` serve: of the same space, exact if exact ones are wanted,
@@ -159,8 +159,8 @@ static ssne_code reuse(embedding *e, bool *reused, ssne_error *err) {
   if (code == SSNE_OK && *reused) {
     bool whole = true;
     code = ssne_neighbours_allocate(&e->partition, e->k, &e->neighbours, err);
-    if (code == SSNE_OK) code = move_neighbours(e, true, shape.columns, &whole, err);
-    sound = whole;
+    if (code == SSNE_OK)
+      sound = move_neighbours(e, true, shape.columns, &whole, err) == SSNE_OK && whole;
   }
   SSNE_TRY_ALL(e->j->comm, code, err);
   SSNE_TRY(ssne_mpi_check(MPI_Allreduce(MPI_IN_PLACE, &sound, 1, MPI_INT, MPI_MIN, e->j->comm),
@@ -178,13 +178,17 @@ static ssne_code keep(embedding *e, ssne_error *err) {
   const double since = ssne_clock();
   bool sound = true;
   char text[256];
+  describe(e, text);
+  const ssne_edit defined[] = {
+      ssne_edit_define(SSNE_SET_NEIGHBOUR_INDEX, e->chosen.file_rows, e->k, 0),
+      ssne_edit_define(SSNE_SET_NEIGHBOUR_DISTANCE, e->chosen.file_rows, e->k, 0)};
+  const ssne_edit done[] = {ssne_edit_text("neighbours_made", text),
+                            ssne_edit_text("neighbours_complete", "yes")};
   SSNE_TRY(ssne_store_set_text(s, "neighbours_complete", "no", err));
-  SSNE_TRY(ssne_store_define(s, SSNE_SET_NEIGHBOUR_INDEX, e->chosen.file_rows, e->k, 0, err));
-  SSNE_TRY(ssne_store_define(s, SSNE_SET_NEIGHBOUR_DISTANCE, e->chosen.file_rows, e->k, 0, err));
+  SSNE_TRY(ssne_store_change(s, defined, 2, err));
   SSNE_TRY_ALL(e->j->comm, move_neighbours(e, false, e->k, &sound, err), err);
   SSNE_TRY(ssne_store_flush(s, err));
-  SSNE_TRY(describe(e, text, err));
-  SSNE_TRY(ssne_store_set_text(s, "neighbours_complete", "yes", err));
+  SSNE_TRY(ssne_store_change(s, done, 2, err));
   embedding_lap(e, "write neighbours", e->partition.own_rows, since);
   return SSNE_OK;
 }

@@ -3,6 +3,7 @@
 #ifndef SHARDSNE_JOBS_EMBEDDING_H
 #define SHARDSNE_JOBS_EMBEDDING_H
 
+#include "checkpoint.h"
 #include "job.h"
 #include "selection.h"
 #include "source.h"
@@ -32,9 +33,11 @@ typedef struct embedding {
   ssne_neighbours neighbours; /* chosen rows */
   ssne_order order;
   ssne_affinities affinities;
-  float *xy; /* [own_rows, 2] */
-  ssne_tsne_record *history;
-  int64_t history_count;
+  ssne_tsne_options schedule;
+  ssne_tsne_state state; /* of the descent */
+  checkpoint checkpoint;
+  char *owner;  /* what a checkpoint must belong to */
+  bool resumed; /* from one */
 } embedding;
 
 /* Adds the time since `since` to a stage and returns the present. */

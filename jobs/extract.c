@@ -13,13 +13,11 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #define LISTED 20         /* bad images named in the log */
 #define TAKE_SECONDS 0.02 /* how long to wait for a block between two beats */
 #define IDLE_MICROSECONDS 5000
-#define HOLLOW_BYTES 65536 /* a run file with room for rows has more */
 
 typedef struct extraction {
   job *j;
@@ -31,7 +29,7 @@ typedef struct extraction {
   int width, height;
   ssne_model *model;
   ssne_store *store;
-  bool resumed;
+  bool resumed, stopped;
   uint8_t *block_done; /* [own_blocks] */
   int64_t most_bad;
   int64_t rows_done, rows_bad; /* of this rank */
@@ -112,32 +110,12 @@ static ssne_code compare_device(extraction *x, ssne_error *err) {
   return code;
 }
 
-/* Collective: whether the unfinished file is too small to hold anything, as after a kill while it
- * was being made. */
-static ssne_code is_hollow(extraction *x, int *hollow, ssne_error *err) {
-  struct stat about = {.st_size = 0};
-  char *name = NULL;
-  const size_t room = strlen(x->path) + sizeof ".partial";
-  SSNE_TRY_ALL(x->j->comm, ssne_alloc(&name, (int64_t)room, 1, "characters", err), err);
-  snprintf(name, room, "%s.partial", x->path);
-  if (x->j->rank == 0) *hollow = stat(name, &about) == 0 && about.st_size < HOLLOW_BYTES;
-  ssne_free(&name);
-  return ssne_broadcast(hollow, sizeof *hollow, 0, x->j->comm, err);
-}
-
-/* Collective: opens what a stopped run has left. Where that was stopped before it held anything,
- * *usable is false; where it may hold something and cannot be read, that is an error. */
+/* Collective: opens what a stopped run has left. Where that was stopped before the file was ready
+ * for rows, *usable is false; where it cannot be read, that is an error. */
 static ssne_code accept_partial(extraction *x, bool *usable, ssne_error *err) {
-  int hollow = 0;
   *usable = false;
-  const ssne_code code = ssne_store_open(x->path, true, x->j->comm, &x->store, NULL, err);
-  if (code != SSNE_OK) {
-    ssne_error unreadable = *err;
-    SSNE_TRY(is_hollow(x, &hollow, err));
-    if (hollow) return SSNE_OK;
-    *err = unreadable;
+  if (ssne_store_open(x->path, true, x->j->comm, &x->store, NULL, err) != SSNE_OK)
     return ssne_fail_in(err, "what an earlier run has left cannot be read (--fresh replaces it)");
-  }
   SSNE_TRY_ALL(x->j->comm, job_is_complete(x->store, "extract_prepared", usable, err), err);
   if (!*usable) return ssne_store_close(&x->store, err);
   SSNE_TRY_ALL(x->j->comm, compare(x, err), err);
@@ -147,27 +125,24 @@ static ssne_code accept_partial(extraction *x, bool *usable, ssne_error *err) {
 
 /* --- a new run file ---------------------------------------------------------------------- */
 
-static ssne_code define_sets(extraction *x, ssne_error *err) {
+static ssne_code define_all(extraction *x, ssne_error *err) {
   const shard_facts *f = &x->images.facts;
   const int64_t columns = ssne_model_width(x->model), blocks = x->images.partition.blocks;
-  ssne_store *s = x->store;
-  SSNE_TRY(ssne_store_define(s, SSNE_SET_FEATURES, f->count, columns, 0, err));
-  SSNE_TRY(ssne_store_define(s, SSNE_SET_LABELS, f->count, 1, 0, err));
-  SSNE_TRY(ssne_store_define(s, SSNE_SET_SAMPLE_NAMES, f->count, 1, f->longest_name, err));
-  SSNE_TRY(ssne_store_define(s, SSNE_SET_SAMPLE_STATUS, f->count, 1, 0, err));
-  SSNE_TRY(ssne_store_define(s, SSNE_SET_SAMPLE_REASON, f->count, 1, PIPELINE_REASON_WIDTH, err));
-  SSNE_TRY(ssne_store_define(s, SSNE_SET_BLOCK_DONE, blocks, 1, 0, err));
-  if (f->class_count == 0) return SSNE_OK;
-  return ssne_store_define(s, SSNE_SET_CLASSES, f->class_count, 1, f->longest_class, err);
-}
-
-static ssne_code set_attributes(extraction *x, ssne_error *err) {
-  SSNE_TRY(job_sign(x->j, x->store, err));
-  SSNE_TRY(ssne_store_set_text(x->store, "extract_options", x->recorded, err));
-  SSNE_TRY(ssne_store_set_text(x->store, "model", x->j->options.extract.model, err));
-  SSNE_TRY(ssne_store_set_text(x->store, "model_digest", x->model_digest, err));
-  SSNE_TRY(ssne_store_set_text(x->store, "device", ssne_model_device(x->model), err));
-  return ssne_store_set_text(x->store, "samples_digest", x->images.facts.digest, err);
+  const ssne_edit edits[] = {
+      ssne_edit_define(SSNE_SET_FEATURES, f->count, columns, 0),
+      ssne_edit_define(SSNE_SET_LABELS, f->count, 1, 0),
+      ssne_edit_define(SSNE_SET_SAMPLE_NAMES, f->count, 1, f->longest_name),
+      ssne_edit_define(SSNE_SET_SAMPLE_STATUS, f->count, 1, 0),
+      ssne_edit_define(SSNE_SET_SAMPLE_REASON, f->count, 1, PIPELINE_REASON_WIDTH),
+      ssne_edit_define(SSNE_SET_BLOCK_DONE, blocks, 1, 0),
+      ssne_edit_text("extract_options", x->recorded),
+      ssne_edit_text("model", x->j->options.extract.model),
+      ssne_edit_text("model_digest", x->model_digest),
+      ssne_edit_text("device", ssne_model_device(x->model)),
+      ssne_edit_text("samples_digest", f->digest),
+      ssne_edit_define(SSNE_SET_CLASSES, f->class_count, 1, f->longest_class)};
+  const int count = (int)(sizeof edits / sizeof *edits);
+  return ssne_store_change(x->store, edits, f->class_count > 0 ? count : count - 1, err);
 }
 
 /* Not collective: this rank's names, and on rank 0 the classes, as fixed-width text. */
@@ -192,18 +167,23 @@ static ssne_code write_texts(extraction *x, ssne_error *err) {
   return code;
 }
 
-static ssne_code create_file(extraction *x, ssne_error *err) {
+/* Collective: what is known of the samples before any is read. A file that goes on gets it anew,
+ * which mends what was damaged. */
+static ssne_code write_samples(extraction *x, ssne_error *err) {
   const shard *s = &x->images;
-  SSNE_TRY(ssne_store_create(x->path, x->j->comm, &x->store, err));
-  SSNE_TRY(define_sets(x, err));
-  SSNE_TRY(set_attributes(x, err));
   SSNE_TRY_ALL(x->j->comm, write_texts(x, err), err);
-  SSNE_TRY_ALL(x->j->comm,
-               ssne_store_write(x->store, SSNE_SET_LABELS, s->partition.first_row,
-                                s->partition.own_rows, s->label, err),
-               err);
-  SSNE_TRY(ssne_store_set_text(x->store, "extract_prepared", "yes", err));
-  return ssne_store_flush(x->store, err);
+  return ssne_agree(x->j->comm,
+                    ssne_store_write(x->store, SSNE_SET_LABELS, s->partition.first_row,
+                                     s->partition.own_rows, s->label, err),
+                    err);
+}
+
+static ssne_code create_file(extraction *x, ssne_error *err) {
+  SSNE_TRY(ssne_store_create(x->path, x->j->comm, &x->store, err));
+  SSNE_TRY(job_sign(x->j, x->store, err));
+  SSNE_TRY(define_all(x, err));
+  SSNE_TRY(write_samples(x, err));
+  return ssne_store_set_text(x->store, "extract_prepared", "yes", err);
 }
 
 /* --- images and network ------------------------------------------------------------------ */
@@ -359,7 +339,8 @@ static ssne_code work(extraction *x, pipeline *p, ssne_heartbeat *beat, double *
       code = take_and_write(x, p, &finished, writing, err);
     else
       usleep(IDLE_MICROSECONDS); /* the others still compute: leave them the processor */
-    const int64_t counts[SSNE_HEARTBEAT_COUNTS] = {x->rows_done, x->rows_bad};
+    const int64_t counts[SSNE_HEARTBEAT_COUNTS] = {x->rows_done, x->rows_bad,
+                                                   ssne_stop_wanted(x->j->stop)};
     int64_t sums[SSNE_HEARTBEAT_COUNTS];
     ssne_error lost; /* a broken heartbeat: nothing is left to tell the others with */
     const bool failed = code != SSNE_OK;
@@ -370,7 +351,8 @@ static ssne_code work(extraction *x, pipeline *p, ssne_heartbeat *beat, double *
     if (!fresh) continue;
     *bad = sums[1];
     ssne_log_progress(x->j->log, sums[0], NULL);
-    if (*bad > x->most_bad) over = true; /* all ranks see the same sum in the same round */
+    x->stopped = sums[2] > 0;
+    if (*bad > x->most_bad || x->stopped) over = true; /* all ranks see the same sums at once */
   }
   return code;
 }
@@ -383,6 +365,12 @@ static ssne_code judge_bad(extraction *x, int64_t bad, ssne_error *err) {
                       "%" PRId64 " image%s could not be read, --max-bad allows %" PRId64
                       "; what is done is kept; one of them",
                       bad, bad == 1 ? "" : "s", x->most_bad);
+}
+
+static ssne_code stop_here(const extraction *x, ssne_error *err) {
+  char what[64];
+  snprintf(what, sizeof what, "among the features of %" PRId64 " images", x->images.facts.count);
+  return ssne_stop_fail(x->j->stop, what, err);
 }
 
 static ssne_code run_pipeline(extraction *x, ssne_heartbeat *beat, ssne_error *err) {
@@ -411,6 +399,7 @@ static ssne_code run_pipeline(extraction *x, ssne_heartbeat *beat, ssne_error *e
   ssne_log_progress_end(x->j->log);
   pipeline_stop(&p, &times);
   if (code == SSNE_OK) code = judge_bad(x, bad, err);
+  if (code == SSNE_OK && x->stopped) code = stop_here(x, err);
   const int64_t treated = x->rows_done - before;
   ssne_stages_add(&x->j->stages, "decode (thread seconds)", treated, times.decoding);
   ssne_stages_add(&x->j->stages, "network (thread seconds)", treated, times.network);
@@ -500,6 +489,7 @@ static ssne_code extract_rows(extraction *x, found what, ssne_error *err) {
   if (what == PARTIAL) SSNE_TRY(accept_partial(x, &x->resumed, err));
   if (!x->resumed) SSNE_TRY(create_file(x, err));
   if (x->resumed) {
+    SSNE_TRY(write_samples(x, err));
     SSNE_TRY_ALL(x->j->comm, read_progress(x, err), err);
     ssne_log_info(x->j->log, "features: going on with %s.partial", x->path);
   }

@@ -53,15 +53,13 @@ ssne_code job_sign(job *j, ssne_store *store, ssne_error *err) {
   ssne_clock_date(date, sizeof date);
   if (MPI_Bcast(date, sizeof date, MPI_CHAR, 0, j->comm) != MPI_SUCCESS)
     return ssne_fail(err, SSNE_FAILED, "MPI_Bcast failed while the run file was signed");
-  const char *const attributes[][2] = {{"program", "shardsne " SHARDSNE_VERSION},
-                                       {"revision", SHARDSNE_REVISION},
-                                       {"library_torch", libraries.torch},
-                                       {"library_hdf5", libraries.hdf5},
-                                       {"library_mpi", libraries.mpi},
-                                       {"created", date}};
-  for (size_t i = 0; i < sizeof attributes / sizeof *attributes; i++)
-    SSNE_TRY(ssne_store_set_text(store, attributes[i][0], attributes[i][1], err));
-  return SSNE_OK;
+  const ssne_edit edits[] = {ssne_edit_text("program", "shardsne " SHARDSNE_VERSION),
+                             ssne_edit_text("revision", SHARDSNE_REVISION),
+                             ssne_edit_text("library_torch", libraries.torch),
+                             ssne_edit_text("library_hdf5", libraries.hdf5),
+                             ssne_edit_text("library_mpi", libraries.mpi),
+                             ssne_edit_text("created", date)};
+  return ssne_store_change(store, edits, (int)(sizeof edits / sizeof *edits), err);
 }
 
 ssne_code job_account(job *j, double seconds, ssne_error *err) {

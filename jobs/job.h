@@ -7,6 +7,7 @@
 #include "shardsne/log.h"
 #include "shardsne/stages.h"
 #include "shardsne/status.h"
+#include "shardsne/stop.h"
 #include "shardsne/store.h"
 
 #include <mpi.h>
@@ -19,6 +20,7 @@ typedef struct job {
   const char *word; /* the sub-command's own argument, such as RUN.h5; NULL where not given */
   ssne_log *log;
   ssne_stages stages;
+  ssne_stop *stop; /* NULL for commands that are over before it matters */
 } job;
 
 /* The sub-commands. All collective: every rank calls the same, with the same options, and gets the

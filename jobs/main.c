@@ -5,14 +5,23 @@
 
 #include "shardsne/agree.h"
 #include "shardsne/clock.h"
+#include "shardsne/exchange.h"
 #include "shardsne/text.h"
 #include "shardsne/threads.h"
 
+#include <math.h>
 #include <omp.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #define MOST_GROUPS 8
+
+/* So long before the end that Slurm has set to a job it stops by itself, to have time for a step
+ * and a checkpoint: a share of the time that it was given, but no more seconds than that. */
+#define MARGIN_SHARE 0.1
+#define MOST_MARGIN 90.0
 
 typedef enum group_set {
   WITH_OUTPUT = 1,
@@ -81,8 +90,10 @@ static void print_overview(void) {
          "and a picture, as one batch job under MPI on any number of ranks.\n\n"
          "usage: [mpirun -n RANKS] shardsne COMMAND [options]\n\n");
   for (int i = 0; i < COMMANDS; i++) printf("  %-8s %s\n", commands[i].name, commands[i].summary);
-  printf("\n`shardsne COMMAND --help` shows a command's options and an example.\n"
-         "Exit codes: 0 done, 1 failed, 2 wrong use.\n");
+  printf(
+      "\n`shardsne COMMAND --help` shows a command's options and an example.\n"
+      "Exit codes: 0 done; 1 failed; 2 wrong use; 75 stopped in order, the same command goes on.\n"
+      "USR1, TERM and INT stop `run`, `extract` and `embed` in order; a second INT at once.\n");
 }
 
 static void print_help(const command *c, const ssne_option_group *groups, int count) {
@@ -108,6 +119,35 @@ static ssne_code parse(job *j, const ssne_option_group *groups, int count, const
   return ssne_options_parse(groups, count, argc, argv, &j->word, most, &words, err);
 }
 
+/* Collective: when to stop although nobody says so: --time-limit, and a while before Slurm ends the
+ * job. */
+static ssne_code watch_the_time(job *j, ssne_error *err) {
+  double seconds[2] = {0, 0}; /* from now; 0: never */
+  const char *limit = j->options.output.time_limit, *end = getenv("SLURM_JOB_END_TIME");
+  if (!j->stop) return SSNE_OK;
+  if (limit) SSNE_TRY(options_time_limit(limit, &seconds[0], err));
+  if (end) {
+    const double left = strtod(end, NULL) - (double)time(NULL);
+    if (left > 0) seconds[1] = left - fmin(fmax(left * MARGIN_SHARE, 5), MOST_MARGIN);
+  }
+  SSNE_TRY(ssne_broadcast(seconds, sizeof seconds, 0, j->comm, err)); /* hosts' clocks differ */
+  for (int i = 0; i < 2; i++)
+    if (seconds[i] > 0) ssne_stop_after(j->stop, seconds[i]);
+  return SSNE_OK;
+}
+
+/* A job that Slurm starts again after it was preempted, or after exit code 75, has obeyed --fresh
+ * already. Every rank has the same environment; rank 0's counts. */
+static ssne_code obey_fresh_once(job *j, ssne_error *err) {
+  const char *restarts = getenv("SLURM_RESTART_COUNT");
+  int again = j->options.output.fresh && restarts && strtol(restarts, NULL, 10) > 0;
+  SSNE_TRY(ssne_broadcast(&again, sizeof again, 0, j->comm, err));
+  if (!again) return SSNE_OK;
+  j->options.output.fresh = false;
+  ssne_log_info(j->log, "Slurm has started this job again: it goes on, --fresh or not");
+  return SSNE_OK;
+}
+
 static ssne_code start_and_run(job *j, const command *c, ssne_error *err) {
   const common_options *o = &j->options.common;
   SSNE_TRY_ALL(j->comm, ssne_log_create(j->rank == 0, o->quiet, o->log, &j->log, err), err);
@@ -117,7 +157,9 @@ static ssne_code start_and_run(job *j, const command *c, ssne_error *err) {
                  SHARDSNE_VERSION, "revision", SHARDSNE_REVISION, "ranks", j->ranks, "threads",
                  j->threads);
   const double start = ssne_clock();
-  const ssne_code code = c->run(j, err);
+  ssne_code code = watch_the_time(j, err);
+  if (code == SSNE_OK) code = obey_fresh_once(j, err);
+  if (code == SSNE_OK) code = c->run(j, err);
   char text[2 * SSNE_ERROR_LENGTH];
   ssne_text_utf8(code == SSNE_OK ? "" : err->text, text, sizeof text);
   ssne_log_event(j->log, "end", "{s:i, s:f, s:s}", "code", (int)code, "seconds",
@@ -161,8 +203,40 @@ static void keep_libraries_serial(void) {
   if (mkl_set_num_threads) mkl_set_num_threads(1);
 }
 
+/* After an error of MPI there is no agreeing on it. */
+static void end_all(MPI_Comm *comm, int *code, ...) {
+  char text[MPI_MAX_ERROR_STRING] = "", host[MPI_MAX_PROCESSOR_NAME] = "";
+  int length = 0, rank = 0;
+  MPI_Error_string(*code, text, &length);
+  MPI_Get_processor_name(host, &length);
+  MPI_Comm_rank(*comm, &rank);
+  fprintf(stderr, "shardsne: error: MPI failed: %s (rank %d on %s)\n", text, rank, host);
+  MPI_Abort(MPI_COMM_WORLD, SSNE_FAILED);
+}
+
+static void take_errors_of_mpi(void) {
+  MPI_Errhandler handler;
+  MPI_Comm_create_errhandler(end_all, &handler);
+  MPI_Comm_set_errhandler(MPI_COMM_WORLD, handler);
+  MPI_Errhandler_free(&handler); /* once the communicators are gone */
+}
+
+static void say_how_it_ended(const ssne_error *err) {
+  if (!err->text[0]) return;
+  fprintf(stderr, "shardsne: %s%s\n", err->code == SSNE_STOPPED ? "" : "error: ", err->text);
+}
+
 int main(int argc, char **argv) {
   int provided = 0;
+  job j = {.comm = MPI_COMM_WORLD};
+  ssne_error err = {SSNE_OK, ""};
+  const command *c = argc > 1 ? find_command(argv[1]) : NULL;
+  /* before MPI starts threads of its own, which are to leave the signals alone */
+  if (c && c->with & WITH_OUTPUT && ssne_stop_create(&j.stop, &err) != SSNE_OK) {
+    say_how_it_ended(&err);
+    return SSNE_FAILED;
+  }
+  ssne_store_begin();
   if (MPI_Init_thread(&argc, &argv, MPI_THREAD_FUNNELED, &provided) != MPI_SUCCESS)
     return SSNE_FAILED;
   if (provided < MPI_THREAD_FUNNELED) {
@@ -170,19 +244,17 @@ int main(int argc, char **argv) {
             "shardsne: error: this MPI allows no threads beside it (MPI_THREAD_FUNNELED)\n");
     MPI_Abort(MPI_COMM_WORLD, SSNE_FAILED);
   }
-  MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN);
+  take_errors_of_mpi();
   keep_libraries_serial();
-  job j = {.comm = MPI_COMM_WORLD};
-  ssne_error err = {SSNE_OK, ""};
   MPI_Comm_rank(j.comm, &j.rank);
   MPI_Comm_size(j.comm, &j.ranks);
   ssne_code code = options_defaults(&j.options, &err);
   code = ssne_agree(j.comm, code, &err);
   if (code == SSNE_OK) code = obey(&j, argc, argv, &err);
-  if (code != SSNE_OK && err.text[0] && j.rank == 0)
-    fprintf(stderr, "shardsne: error: %s\n", err.text);
+  if (code != SSNE_OK && j.rank == 0) say_how_it_ended(&err);
   ssne_log_destroy(&j.log);
   options_free_all(&j.options);
   MPI_Finalize();
+  ssne_stop_destroy(&j.stop);
   return (int)code;
 }

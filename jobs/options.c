@@ -31,7 +31,9 @@ static const ssne_option output_table[] = {
   {"out", SSNE_OPTION_TEXT, AT(output_options, out), "RUN.h5",
    "the run file. Where it exists, the same command goes on from what it holds", NULL, 0, 0, false, false},
   {"fresh", SSNE_OPTION_FLAG, AT(output_options, fresh), NULL,
-   "start over instead of going on with what --out holds", NULL, 0, 0, false, false},
+   "start over instead of going on with what --out holds; a job that Slurm has requeued goes on even so", NULL, 0, 0, false, false},
+  {"time-limit", SSNE_OPTION_TEXT, AT(output_options, time_limit), "TIME",
+   "stop in order after so many minutes or [D-]H:MM:SS, with exit code 75: the same command goes on. Under Slurm the job's own end counts too", NULL, 0, 0, false, false},
 };
 
 static const ssne_option extract_table[] = {
@@ -111,6 +113,10 @@ static const ssne_option embed_table[] = {
    "pca, random, or FILE.npy [rows, 2], taken as it is", NULL, 0, 0, false, true},
   {"seed", SSNE_OPTION_INTEGER, AT(embed_options, seed), "S",
    "of all random numbers", NULL, 0, LARGEST, false, true},
+  {"checkpoint-every", SSNE_OPTION_TEXT, AT(embed_options, checkpoint_every), "N|Mm|auto|never",
+   "keep the state of the iterations every N of them, every M minutes, or so seldom that it costs next to nothing; and always when stopped", NULL, 0, 0, false, false},
+  {"resume-from", SSNE_OPTION_INTEGER, AT(embed_options, resume_from), "N",
+   "go on from the checkpoint of iteration N rather than from the latest; two are kept", NULL, -1, 2e9, false, false},
 };
 
 static const ssne_option render_table[] = {
@@ -175,6 +181,7 @@ ssne_code options_defaults(all_options *o, ssne_error *err) {
                 .momentum = 0.8,
                 .step_limit = 5,
                 .tail_df = 1,
+                .resume_from = -1,
                 .mesh_step = ssne_force_defaults().mesh_step},
       .render = {.alpha = 0.6, .dpi = 300},
   };
@@ -190,6 +197,7 @@ ssne_code options_defaults(all_options *o, ssne_error *err) {
                {&o->embed.neighbours, "auto"},
                {&o->embed.repulsion, "auto"},
                {&o->embed.mesh_order, "4"},
+               {&o->embed.checkpoint_every, "auto"},
                {&o->render.color, "label"},
                {&o->render.text, "none"},
                {&o->render.size, "8x8"}};
@@ -216,6 +224,29 @@ ssne_code options_max_bad(const char *text, int64_t count, int64_t *limit, ssne_
                      text);
   *limit = (int64_t)(percent ? floor(number / 100 * (double)count) : number);
   return SSNE_OK;
+}
+
+ssne_code options_time_limit(const char *text, double *seconds, ssne_error *err) {
+  double days = 0, part[3] = {0};
+  int used = 0, count = 0;
+  const char *rest = text;
+  if (sscanf(rest, "%lf-%n", &days, &used) == 1 && used > 0) rest += used;
+  const bool with_days = rest != text;
+  while (count < 3 && sscanf(rest, "%lf%n", &part[count], &used) == 1 && part[count] >= 0) {
+    rest += used;
+    count++;
+    if (*rest != ':') break;
+    rest++;
+  }
+  /* as Slurm reads it: minutes, minutes:seconds, hours:minutes:seconds; with days hours come first
+   */
+  static const double unit[2][4][3] = {{{0}, {60}, {60, 1}, {3600, 60, 1}},
+                                       {{0}, {3600}, {3600, 60}, {3600, 60, 1}}};
+  *seconds = 86400 * days;
+  for (int i = 0; i < count; i++) *seconds += unit[with_days][count][i] * part[i];
+  if (count > 0 && *rest == 0 && days >= 0 && *seconds > 0 && *seconds < LARGEST) return SSNE_OK;
+  return ssne_fail(err, SSNE_USAGE,
+                   "--time-limit: `%s` is neither minutes (90) nor [D-]H:MM:SS (1:30:00)", text);
 }
 
 ssne_code options_size(const char *text, double *width, double *height, ssne_error *err) {

@@ -11,7 +11,7 @@ typedef struct common_options {
 } common_options;
 
 typedef struct output_options {
-  char *out;
+  char *out, *time_limit;
   bool fresh;
 } output_options;
 
@@ -25,6 +25,8 @@ typedef struct embed_options {
   char *features, *labels; /* of `embed` alone; see embed_input_group */
   bool dry_run;            /* likewise */
   char *init, *metric, *neighbours, *repulsion, *mesh_order;
+  char *checkpoint_every;
+  int64_t resume_from; /* -1: the latest checkpoint */
   ssne_option_reals perplexity;
   int64_t pca; /* 0: all columns as they are */
   double recall;
@@ -68,6 +70,9 @@ ssne_option_group export_group(all_options *o);
 
 /* --max-bad as a number of images out of `count`: "5" or "0.1%". */
 ssne_code options_max_bad(const char *text, int64_t count, int64_t *limit, ssne_error *err);
+
+/* --time-limit in seconds: "90" minutes, "1:30:00", or as Slurm has it with days, "2-12:00:00". */
+ssne_code options_time_limit(const char *text, double *seconds, ssne_error *err);
 
 /* --size as two numbers: "8x6". */
 ssne_code options_size(const char *text, double *width, double *height, ssne_error *err);
