@@ -10,9 +10,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MEMBERS 6                 /* of a row's state */
-#define CHUNK_ROWS INT64_C(16384) /* that pass through a buffer on their way to or from the file   \
-                                   */
+#define MEMBERS 6 /* of a row's state */
+#define CHUNK_ROWS                                                                                 \
+  INT64_C(16384) /* that pass through a buffer on their way to or from the file                    \
+                  */
 
 /* An automatic checkpoint is due after this, or once the work since the last one is worth so many
  * times what writing it took. */

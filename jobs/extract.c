@@ -125,24 +125,45 @@ static ssne_code accept_partial(extraction *x, bool *usable, ssne_error *err) {
 
 /* --- a new run file ---------------------------------------------------------------------- */
 
-static ssne_code define_all(extraction *x, ssne_error *err) {
+#define SAMPLE_SETS 7
+
+/* What describes the samples, and has room for what becomes of them. */
+static int list_sets(const extraction *x, ssne_edit sets[SAMPLE_SETS]) {
   const shard_facts *f = &x->images.facts;
-  const int64_t columns = ssne_model_width(x->model), blocks = x->images.partition.blocks;
-  const ssne_edit edits[] = {
-      ssne_edit_define(SSNE_SET_FEATURES, f->count, columns, 0),
+  const ssne_edit all[SAMPLE_SETS] = {
+      ssne_edit_define(SSNE_SET_FEATURES, f->count, ssne_model_width(x->model), 0),
       ssne_edit_define(SSNE_SET_LABELS, f->count, 1, 0),
       ssne_edit_define(SSNE_SET_SAMPLE_NAMES, f->count, 1, f->longest_name),
       ssne_edit_define(SSNE_SET_SAMPLE_STATUS, f->count, 1, 0),
       ssne_edit_define(SSNE_SET_SAMPLE_REASON, f->count, 1, PIPELINE_REASON_WIDTH),
-      ssne_edit_define(SSNE_SET_BLOCK_DONE, blocks, 1, 0),
+      ssne_edit_define(SSNE_SET_BLOCK_DONE, x->images.partition.blocks, 1, 0),
+      ssne_edit_define(SSNE_SET_CLASSES, f->class_count, 1, f->longest_class)};
+  memcpy(sets, all, sizeof all);
+  return f->class_count > 0 ? SAMPLE_SETS : SAMPLE_SETS - 1;
+}
+
+static ssne_code define_all(extraction *x, ssne_error *err) {
+  ssne_edit edits[SAMPLE_SETS + 5] = {
       ssne_edit_text("extract_options", x->recorded),
       ssne_edit_text("model", x->j->options.extract.model),
       ssne_edit_text("model_digest", x->model_digest),
       ssne_edit_text("device", ssne_model_device(x->model)),
-      ssne_edit_text("samples_digest", f->digest),
-      ssne_edit_define(SSNE_SET_CLASSES, f->class_count, 1, f->longest_class)};
-  const int count = (int)(sizeof edits / sizeof *edits);
-  return ssne_store_change(x->store, edits, f->class_count > 0 ? count : count - 1, err);
+      ssne_edit_text("samples_digest", x->images.facts.digest),
+  };
+  return ssne_store_change(x->store, edits, 5 + list_sets(x, edits + 5), err);
+}
+
+/* Collective: sets that `repair` could not bring back. */
+static ssne_code define_missing(extraction *x, ssne_error *err) {
+  ssne_edit all[SAMPLE_SETS], missing[SAMPLE_SETS];
+  const int sets = list_sets(x, all);
+  int count = 0;
+  for (int i = 0; i < sets; i++) {
+    ssne_set_shape shape;
+    SSNE_TRY(ssne_store_shape(x->store, all[i].set, &shape, err));
+    if (!shape.exists) missing[count++] = all[i];
+  }
+  return count > 0 ? ssne_store_change(x->store, missing, count, err) : SSNE_OK;
 }
 
 /* Not collective: this rank's names, and on rank 0 the classes, as fixed-width text. */
@@ -267,20 +288,22 @@ static ssne_code load_model(extraction *x, ssne_error *err) {
 
 /* --- the work ---------------------------------------------------------------------------- */
 
-/* Not collective: which own blocks are done already. One with a bad image is tried again: the image
- * may have been mended. */
+/* Not collective: which own blocks are done already: those of whose samples all are good, since
+ * states are written after the rows. A block with a bad image is tried again: the image may have
+ * been mended. */
 static ssne_code read_progress(extraction *x, ssne_error *err) {
   const ssne_partition *p = &x->images.partition;
   uint8_t *state = NULL;
   SSNE_TRY(ssne_alloc(&state, p->own_rows, 1, "states", err));
-  ssne_code code = ssne_store_read(x->store, SSNE_SET_BLOCK_DONE, p->first_block, p->own_blocks,
-                                   x->block_done, err);
-  if (code == SSNE_OK)
-    code = ssne_store_read(x->store, SSNE_SET_SAMPLE_STATUS, p->first_row, p->own_rows, state, err);
-  for (int64_t r = 0; r < p->own_rows && code == SSNE_OK; r++)
-    if (state[r] != SAMPLE_GOOD) x->block_done[r / p->block_rows] = 0;
-  for (int64_t b = 0; b < p->own_blocks && code == SSNE_OK; b++)
-    if (x->block_done[b]) x->rows_done += ssne_partition_block_length(p, p->first_block + b);
+  const ssne_code code =
+      ssne_store_read(x->store, SSNE_SET_SAMPLE_STATUS, p->first_row, p->own_rows, state, err);
+  for (int64_t b = 0; b < p->own_blocks && code == SSNE_OK; b++) {
+    const int64_t rows = ssne_partition_block_length(p, p->first_block + b);
+    x->block_done[b] = 1;
+    for (int64_t r = 0; r < rows; r++)
+      if (state[b * p->block_rows + r] != SAMPLE_GOOD) x->block_done[b] = 0;
+    if (x->block_done[b]) x->rows_done += rows;
+  }
   ssne_free(&state);
   return code;
 }
@@ -489,6 +512,7 @@ static ssne_code extract_rows(extraction *x, found what, ssne_error *err) {
   if (what == PARTIAL) SSNE_TRY(accept_partial(x, &x->resumed, err));
   if (!x->resumed) SSNE_TRY(create_file(x, err));
   if (x->resumed) {
+    SSNE_TRY(define_missing(x, err));
     SSNE_TRY(write_samples(x, err));
     SSNE_TRY_ALL(x->j->comm, read_progress(x, err), err);
     ssne_log_info(x->j->log, "features: going on with %s.partial", x->path);

@@ -7,20 +7,10 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-static const struct {
-  ssne_set set;
-  const char *name;
-} shown[] = {
-    {SSNE_SET_FEATURES, "/features"},
-    {SSNE_SET_LABELS, "/labels"},
-    {SSNE_SET_CLASSES, "/classes"},
-    {SSNE_SET_SAMPLE_NAMES, "/samples/name"},
-    {SSNE_SET_SAMPLE_STATUS, "/samples/status"},
-    {SSNE_SET_NEIGHBOUR_INDEX, "/neighbours/index"},
-    {SSNE_SET_NEIGHBOUR_DISTANCE, "/neighbours/distance"},
-    {SSNE_SET_COORDINATES, "/embedding/coordinates"},
-    {SSNE_SET_NORMALIZED, "/embedding/normalized"},
-};
+static const ssne_set shown[] = {
+    SSNE_SET_FEATURES,           SSNE_SET_LABELS,        SSNE_SET_CLASSES,
+    SSNE_SET_SAMPLE_NAMES,       SSNE_SET_SAMPLE_STATUS, SSNE_SET_NEIGHBOUR_INDEX,
+    SSNE_SET_NEIGHBOUR_DISTANCE, SSNE_SET_COORDINATES,   SSNE_SET_NORMALIZED};
 
 static const char *const attributes[] = {"program",
                                          "revision",
@@ -45,12 +35,12 @@ static ssne_code show_sets(job *j, ssne_store *store, ssne_error *err) {
   for (size_t i = 0; i < sizeof shown / sizeof *shown; i++) {
     ssne_set_shape shape = {0};
     char digest[SSNE_DIGEST_LENGTH];
-    SSNE_TRY_ALL(j->comm, ssne_store_shape(store, shown[i].set, &shape, err), err);
+    SSNE_TRY_ALL(j->comm, ssne_store_shape(store, shown[i], &shape, err), err);
     if (!shape.exists) continue;
-    SSNE_TRY(ssne_store_digest(store, shown[i].set, digest, err));
+    SSNE_TRY(ssne_store_digest(store, shown[i], digest, err));
     if (j->rank == 0)
-      printf("%-24s %14" PRId64 " %8" PRId64 "  %s\n", shown[i].name, shape.rows, shape.columns,
-             digest);
+      printf("%-24s %14" PRId64 " %8" PRId64 "  %s\n", ssne_store_name(shown[i]), shape.rows,
+             shape.columns, digest);
   }
   return SSNE_OK;
 }

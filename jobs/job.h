@@ -31,6 +31,8 @@ ssne_code job_embed(job *j, ssne_error *err);
 ssne_code job_render(job *j, ssne_error *err);
 ssne_code job_info(job *j, ssne_error *err);
 ssne_code job_export(job *j, ssne_error *err);
+ssne_code job_verify(job *j, ssne_error *err);
+ssne_code job_repair(job *j, ssne_error *err);
 
 /* The stages of which `run` consists, on the run file at `path`. */
 ssne_code extract_features(job *j, const char *path, ssne_error *err);

@@ -30,7 +30,8 @@ typedef enum group_set {
   WITH_EMBED = 8,
   WITH_RENDER = 16,
   WITH_EXPORT = 32,
-  WITH_FILE = 64 /* takes a run file as its argument */
+  WITH_REPAIR = 64,
+  WITH_FILE = 128 /* takes a run file as its argument */
 } group_set;
 
 typedef struct command {
@@ -64,6 +65,14 @@ static const command commands[] = {
     {"export", job_export, WITH_EXPORT | WITH_FILE, "RUN.h5 --to DIR",
      "features.npy, target.npy and embedding.npy for Python.",
      "shardsne export photos.h5 --to arrays"},
+    {"verify", job_verify, WITH_FILE, "RUN.h5",
+     "Whether a run file is whole: checksums, rows not done, values not finite. Exit\n"
+     "code 0: whole; 1: damaged; 75: sound, and not finished.",
+     "mpirun -n 4 shardsne verify photos.h5"},
+    {"repair", job_repair, WITH_REPAIR | WITH_FILE, "RUN.h5 --out NEW.h5",
+     "What is whole of a damaged run file, in a new one; the command that made it then\n"
+     "does the rest.",
+     "shardsne repair photos.h5 --out whole.h5"},
 };
 #define COMMANDS ((int)(sizeof commands / sizeof *commands))
 
@@ -74,6 +83,7 @@ static int gather_groups(const command *c, all_options *o, ssne_option_group *gr
   if (c->with & WITH_EMBED) groups[count++] = embed_group(o);
   if (c->with & WITH_RENDER) groups[count++] = render_group(o);
   if (c->with & WITH_EXPORT) groups[count++] = export_group(o);
+  if (c->with & WITH_REPAIR) groups[count++] = repair_group(o);
   if (c->with & WITH_OUTPUT) groups[count++] = output_group(o);
   groups[count++] = common_group(o);
   return count;

@@ -138,6 +138,13 @@ static const ssne_option export_table[] = {
   {"to", SSNE_OPTION_TEXT, AT(export_options, to), "DIR",
    "folder for features.npy, target.npy and embedding.npy", NULL, 0, 0, false, false},
 };
+
+static const ssne_option repair_table[] = {
+  {"out", SSNE_OPTION_TEXT, AT(repair_options, out), "NEW.h5",
+   "the new run file; the damaged one stays as it is", NULL, 0, 0, false, false},
+  {"give-up", SSNE_OPTION_FLAG, AT(repair_options, give_up), NULL,
+   "mark images whose features are lost as bad, for when they cannot be extracted again", NULL, 0, 0, false, false},
+};
 /* clang-format on */
 
 ssne_option_group common_group(all_options *o) {
@@ -166,6 +173,10 @@ ssne_option_group render_group(all_options *o) {
 
 ssne_option_group export_group(all_options *o) {
   return (ssne_option_group){"Export", export_table, COUNT(export_table), &o->export};
+}
+
+ssne_option_group repair_group(all_options *o) {
+  return (ssne_option_group){"Repair", repair_table, COUNT(repair_table), &o->repair};
 }
 
 ssne_code options_defaults(all_options *o, ssne_error *err) {
@@ -209,7 +220,7 @@ ssne_code options_defaults(all_options *o, ssne_error *err) {
 void options_free_all(all_options *o) {
   const ssne_option_group groups[] = {common_group(o),      output_group(o), extract_group(o),
                                       embed_input_group(o), embed_group(o),  render_group(o),
-                                      export_group(o)};
+                                      export_group(o),      repair_group(o)};
   ssne_options_free(groups, COUNT(groups));
 }
 

@@ -45,6 +45,11 @@ typedef struct export_options {
   char *to;
 } export_options;
 
+typedef struct repair_options {
+  char *out;
+  bool give_up;
+} repair_options;
+
 /* Every option of the program; a sub-command parses the groups it knows. */
 typedef struct all_options {
   common_options common;
@@ -53,6 +58,7 @@ typedef struct all_options {
   embed_options embed;
   render_options render;
   export_options export;
+  repair_options repair;
 } all_options;
 
 /* Sets the defaults. Free with options_free_all. */
@@ -67,6 +73,7 @@ ssne_option_group embed_input_group(all_options *o);
 ssne_option_group embed_group(all_options *o);
 ssne_option_group render_group(all_options *o);
 ssne_option_group export_group(all_options *o);
+ssne_option_group repair_group(all_options *o);
 
 /* --max-bad as a number of images out of `count`: "5" or "0.1%". */
 ssne_code options_max_bad(const char *text, int64_t count, int64_t *limit, ssne_error *err);

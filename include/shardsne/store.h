@@ -71,6 +71,12 @@ void ssne_store_begin(void);
 ssne_code ssne_store_open(const char *path, bool writable, MPI_Comm comm, ssne_store **out,
                           bool *partial, ssne_error *err);
 
+/* Collective: opens a run file that may be damaged, to be read. One that is truncated is lengthened
+ * by zeros first. `lost` says which datasets are there and cannot be opened; they are as if they
+ * were not. */
+ssne_code ssne_store_open_damaged(const char *path, MPI_Comm comm, ssne_store **out,
+                                  bool lost[SSNE_SET_COUNT], ssne_error *err);
+
 /* Whether `path` (partial false) or `path`.partial (partial true) exists. Not collective. */
 bool ssne_store_exists(const char *path, bool partial);
 
@@ -135,6 +141,10 @@ ssne_code ssne_store_set_text(ssne_store *store, const char *name, const char *v
  * frees it with ssne_free. */
 ssne_code ssne_store_get_text(ssne_store *store, const char *name, char **value, ssne_error *err);
 
+/* Not collective: the name of the root attribute of this number, from 0 on; NULL in *name where
+ * there are no more. The caller frees it with ssne_free. */
+ssne_code ssne_store_text_name(ssne_store *store, int index, char **name, ssne_error *err);
+
 /* --- rows -------------------------------------------------------------------------------- */
 
 /* Not collective. */
@@ -148,6 +158,9 @@ ssne_code ssne_store_write(ssne_store *store, ssne_set set, int64_t first, int64
                            const void *data, ssne_error *err);
 ssne_code ssne_store_read(ssne_store *store, ssne_set set, int64_t first, int64_t rows, void *data,
                           ssne_error *err);
+
+/* The name of a dataset in the file. */
+const char *ssne_store_name(ssne_set set);
 
 /* What a row's checksum says of it. */
 typedef enum ssne_row_state { SSNE_ROW_UNWRITTEN, SSNE_ROW_WHOLE, SSNE_ROW_DAMAGED } ssne_row_state;

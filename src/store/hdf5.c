@@ -204,11 +204,18 @@ ssne_code ssne_hdf5_open(const char *path, bool writable, MPI_Comm comm, hid_t *
   return code;
 }
 
-/* Attributes stay in the root's header, which one write replaces, however many there are. */
+/* Attributes stay in the root's header, however many there are; and that has room for all of them
+ * from the start, the room of so many links with names so long: where the file's end is lost, they
+ * are not. */
+#define ROOM_LINKS 32
+#define ROOM_NAME 1000
+
 static hid_t creation(void) {
   const hid_t list = H5Pcreate(H5P_FILE_CREATE);
   if (list < 0) return list;
-  if (H5Pset_attr_phase_change(list, 1024, 0) < 0) {
+  if (H5Pset_attr_phase_change(list, 1024, 0) < 0 ||
+      H5Pset_link_phase_change(list, ROOM_LINKS, ROOM_LINKS / 2) < 0 ||
+      H5Pset_est_link_info(list, ROOM_LINKS, ROOM_NAME) < 0) {
     H5Pclose(list);
     return SSNE_NO_ID;
   }

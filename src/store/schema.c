@@ -49,6 +49,10 @@ static const ssne_schema schema[SSNE_SET_COUNT] = {
                                    "seconds: s", SSNE_ELEMENT_SLOT, 1, false, true},
 };
 
+const char *ssne_store_name(ssne_set set) {
+  return schema[set].name;
+}
+
 const ssne_schema *ssne_schema_of(ssne_set set) {
   return &schema[set];
 }

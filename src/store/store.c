@@ -12,7 +12,7 @@
 
 /* --- the handle -------------------------------------------------------------------------- */
 
-static ssne_code partial_path(const char *path, char **out, ssne_error *err) {
+ssne_code ssne_store_partial_path(const char *path, char **out, ssne_error *err) {
   const size_t length = strlen(path);
   SSNE_TRY(ssne_alloc(out, (int64_t)length + (int64_t)sizeof ".partial", 1, "characters", err));
   memcpy(*out, path, length);
@@ -41,8 +41,8 @@ static ssne_code make_store(const char *path, bool partial, bool writable, ssne_
     s->sets[i].id = s->sets[i].sums = s->sets[i].type = SSNE_NO_ID;
   ssne_code code = ssne_copy_text(&s->path, path, err);
   if (code == SSNE_OK)
-    code =
-        partial ? partial_path(path, &s->open_path, err) : ssne_copy_text(&s->open_path, path, err);
+    code = partial ? ssne_store_partial_path(path, &s->open_path, err)
+                   : ssne_copy_text(&s->open_path, path, err);
   if (code != SSNE_OK) free_store(out);
   return code;
 }
@@ -137,7 +137,7 @@ bool ssne_store_exists(const char *path, bool partial) {
   char *name = NULL;
   ssne_error unused;
   if (!partial) return path_exists(path);
-  if (partial_path(path, &name, &unused) != SSNE_OK) return false;
+  if (ssne_store_partial_path(path, &name, &unused) != SSNE_OK) return false;
   const bool exists = path_exists(name);
   ssne_free(&name);
   return exists;
@@ -151,7 +151,7 @@ static ssne_code delete_one(const char *path, ssne_error *err) {
 
 ssne_code ssne_store_delete(const char *path, ssne_error *err) {
   char *name = NULL;
-  SSNE_TRY(partial_path(path, &name, err));
+  SSNE_TRY(ssne_store_partial_path(path, &name, err));
   ssne_code code = delete_one(name, err);
   if (code == SSNE_OK) code = delete_one(path, err);
   ssne_free(&name);
@@ -212,27 +212,31 @@ static ssne_code choose(const char *path, int *partial, ssne_error *err) {
   if (!ssne_store_exists(path, true))
     return ssne_fail(err, SSNE_USAGE, "%s: no such run file, and no %s.partial: check the name",
                      path, path);
-  SSNE_TRY(partial_path(path, &name, err));
+  SSNE_TRY(ssne_store_partial_path(path, &name, err));
   const ssne_code code = check_file(name, err);
   ssne_free(&name);
   return code;
 }
 
-ssne_code ssne_store_open(const char *path, bool writable, MPI_Comm comm, ssne_store **out,
-                          bool *partial, ssne_error *err) {
+ssne_code ssne_store_open_handle(const char *path, bool writable, MPI_Comm comm, ssne_store **out,
+                                 bool *partial, ssne_error *err) {
   int rank = 0, is_partial = 0;
-  ssne_error later;
   ssne_code code = SSNE_OK;
   *out = NULL;
   MPI_Comm_rank(comm, &rank);
   if (rank == 0) code = choose(path, &is_partial, err);
   SSNE_TRY_ALL(comm, code, err);
   SSNE_TRY(ssne_broadcast(&is_partial, sizeof is_partial, 0, comm, err));
-  SSNE_TRY(new_store(path, is_partial, writable, comm, out, err));
-  ssne_store *s = *out;
-  code = ssne_store_open_file(s, err);
-  if (code != SSNE_OK) (void)ssne_store_close(out, &later);
   if (partial) *partial = is_partial;
+  return new_store(path, is_partial, writable, comm, out, err);
+}
+
+ssne_code ssne_store_open(const char *path, bool writable, MPI_Comm comm, ssne_store **out,
+                          bool *partial, ssne_error *err) {
+  ssne_error later;
+  SSNE_TRY(ssne_store_open_handle(path, writable, comm, out, partial, err));
+  const ssne_code code = ssne_store_open_file(*out, err);
+  if (code != SSNE_OK) (void)ssne_store_close(out, &later);
   return code;
 }
 

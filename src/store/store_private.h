@@ -123,6 +123,14 @@ struct ssne_store {
   ssne_store_set sets[SSNE_SET_COUNT];
 };
 
+/* PATH.partial, to be freed with ssne_free. */
+ssne_code ssne_store_partial_path(const char *path, char **out, ssne_error *err);
+
+/* Collective: finds the file and checks on rank 0 what it is; opens nothing yet. As
+ * ssne_store_open. */
+ssne_code ssne_store_open_handle(const char *path, bool writable, MPI_Comm comm, ssne_store **out,
+                                 bool *partial, ssne_error *err);
+
 /* Collective: opens the file and the datasets that it holds; and closes them. */
 ssne_code ssne_store_open_file(ssne_store *store, ssne_error *err);
 ssne_code ssne_store_close_file(ssne_store *store, ssne_error *err);

@@ -1,0 +1,99 @@
+/* Opening a file that is damaged, to bring back what is whole. */
+#include "shardsne/agree.h"
+#include "shardsne/memory.h"
+#include "store_private.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* Where version 2 of HDF5's superblock, at the begin of a run file, has the file's length (HDF5
+ * File Format Specification, II.A). */
+#define SUPERBLOCK_BYTES 48
+#define VERSION_AT 8
+#define OFFSET_SIZE_AT 9
+#define LENGTH_AT 28
+
+/* The length that the file should have; 0 where its begin does not say. */
+static int64_t noted_length(int fd) {
+  static const unsigned char signature[8] = {0x89, 'H', 'D', 'F', '\r', '\n', 0x1a, '\n'};
+  unsigned char block[SUPERBLOCK_BYTES];
+  uint64_t length = 0;
+  if (pread(fd, block, sizeof block, 0) != (ssize_t)sizeof block ||
+      memcmp(block, signature, sizeof signature) != 0 || block[VERSION_AT] < 2 ||
+      block[OFFSET_SIZE_AT] != sizeof length)
+    return 0;
+  for (size_t i = 0; i < sizeof length; i++) length |= (uint64_t)block[LENGTH_AT + i] << 8 * i;
+  return length > INT64_MAX ? 0 : (int64_t)length;
+}
+
+/* A file that is too short gets zeros at its end, which need no space, so that HDF5 opens it. */
+static ssne_code lengthen(const char *path, ssne_error *err) {
+  struct stat facts;
+  ssne_code code = SSNE_OK;
+  const int fd = open(path, O_RDWR | O_CLOEXEC);
+  if (fd < 0) return SSNE_OK; /* read-only: let opening say what is wrong */
+  const int64_t length = noted_length(fd);
+  if (fstat(fd, &facts) == 0 && length > (int64_t)facts.st_size &&
+      ftruncate(fd, (off_t)length) != 0)
+    code = ssne_fail(err, SSNE_FAILED, "%s is truncated, and cannot be lengthened to be read: %s",
+                     path, strerror(errno));
+  close(fd);
+  return code;
+}
+
+/* Datasets whose description cannot be read are left closed, and said to be lost. */
+static ssne_code open_what_can_be(ssne_store *store, bool lost[SSNE_SET_COUNT], ssne_error *err) {
+  int missing[SSNE_SET_COUNT] = {0};
+  for (int i = 0; i < SSNE_SET_COUNT; i++)
+    missing[i] = ssne_store_open_set(store->open_path, store->file, (ssne_set)i, &store->sets[i],
+                                     err) != SSNE_OK;
+  if (MPI_Allreduce(MPI_IN_PLACE, missing, SSNE_SET_COUNT, MPI_INT, MPI_MAX, store->comm) !=
+      MPI_SUCCESS)
+    return ssne_fail(err, SSNE_FAILED, "MPI_Allreduce failed");
+  for (int i = 0; i < SSNE_SET_COUNT; i++) {
+    lost[i] = missing[i] != 0;
+    if (lost[i]) ssne_store_close_set(&store->sets[i]);
+  }
+  return SSNE_OK;
+}
+
+ssne_code ssne_store_open_damaged(const char *path, MPI_Comm comm, ssne_store **out,
+                                  bool lost[SSNE_SET_COUNT], ssne_error *err) {
+  int rank = 0, partial = 0;
+  ssne_error later;
+  *out = NULL;
+  MPI_Comm_rank(comm, &rank);
+  ssne_code code = SSNE_OK;
+  if (rank == 0) {
+    char *name = NULL;
+    partial = !ssne_store_exists(path, false);
+    code = ssne_store_partial_path(path, &name, err);
+    if (code == SSNE_OK) code = lengthen(partial ? name : path, err);
+    ssne_free(&name);
+  }
+  SSNE_TRY_ALL(comm, code, err);
+  SSNE_TRY(ssne_store_open_handle(path, false, comm, out, NULL, err));
+  ssne_store *s = *out;
+  code = ssne_hdf5_open(s->open_path, false, s->comm, &s->file, err);
+  if (code == SSNE_OK) code = open_what_can_be(s, lost, err);
+  if (code != SSNE_OK) (void)ssne_store_close(out, &later);
+  return code;
+}
+
+ssne_code ssne_store_text_name(ssne_store *store, int index, char **name, ssne_error *err) {
+  *name = NULL;
+  const ssize_t length = H5Aget_name_by_idx(store->file, ".", H5_INDEX_NAME, H5_ITER_INC,
+                                            (hsize_t)index, NULL, 0, H5P_DEFAULT);
+  H5Eclear2(H5E_DEFAULT);
+  if (length <= 0) return SSNE_OK;
+  SSNE_TRY(ssne_alloc(name, (int64_t)length + 1, 1, "characters", err));
+  if (H5Aget_name_by_idx(store->file, ".", H5_INDEX_NAME, H5_ITER_INC, (hsize_t)index, *name,
+                         (size_t)length + 1, H5P_DEFAULT) == length)
+    return SSNE_OK;
+  ssne_free(name);
+  return ssne_hdf5_fail(store->open_path, err, "listing the attributes");
+}
