@@ -293,6 +293,7 @@ ssne_code checkpoint_load(checkpoint *c, int64_t iteration, ssne_tsne_state *sta
     if (!*found) ssne_log_warn(c->j->log, "a checkpoint cannot be used: %s", err->text);
     if (!*found) slots[slot].steps = -1;
   }
+  if (!*found) ssne_tsne_state_reset(&c->partition, state); /* of what was read before it failed */
   c->written = ssne_clock();
   if (*found || iteration < 0) return SSNE_OK;
   return no_such_iteration(c, iteration, slots, err);

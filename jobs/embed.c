@@ -264,6 +264,8 @@ static ssne_code embed(embedding *e, ssne_error *err) {
   const ssne_option_group groups[] = {embed_input_group(&e->j->options),
                                       embed_group(&e->j->options)};
   bool complete = false, found = true;
+  checkpoint_rule rule;
+  SSNE_TRY(checkpoint_parse(e->j->options.embed.checkpoint_every, &rule, err));
   SSNE_TRY(resolve_inputs(e, err));
   SSNE_TRY_ALL(e->j->comm, ssne_options_to_json(groups, 2, true, &e->recorded, err), err);
   SSNE_TRY(embedding_open(e, &found, &complete, err));

@@ -241,8 +241,11 @@ ssne_code options_time_limit(const char *text, double *seconds, ssne_error *err)
   double days = 0, part[3] = {0};
   int used = 0, count = 0;
   const char *rest = text;
-  if (sscanf(rest, "%lf-%n", &days, &used) == 1 && used > 0) rest += used;
-  const bool with_days = rest != text;
+  const bool with_days = sscanf(text, "%lf-%n", &days, &used) == 1 && used > 0;
+  if (with_days)
+    rest += used;
+  else
+    days = 0; /* what it read was no number of days */
   while (count < 3 && sscanf(rest, "%lf%n", &part[count], &used) == 1 && part[count] >= 0) {
     rest += used;
     count++;

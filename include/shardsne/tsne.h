@@ -163,6 +163,9 @@ ssne_code ssne_tsne_state_allocate(const ssne_partition *partition,
                                    ssne_error *err);
 void ssne_tsne_state_free(ssne_tsne_state *state);
 
+/* Not collective. Makes a state one of no steps again. */
+void ssne_tsne_state_reset(const ssne_partition *partition, ssne_tsne_state *state);
+
 /* Called after every step with the state, which it may keep a copy of: a descent that begins from
  * that goes on to the same bits, on any number of ranks and threads. Collective, and returns the
  * same on every rank: an error, or SSNE_STOPPED, ends the descent. */

@@ -37,8 +37,17 @@ ssne_code ssne_tsne_state_allocate(const ssne_partition *partition,
   SSNE_TRY(ssne_alloc(&out->gain, members, sizeof(float), "gains", err));
   SSNE_TRY(ssne_alloc(&out->history, ssne_tsne_history_length(options), sizeof *out->history,
                       "history", err));
-  for (int64_t i = 0; i < members; i++) out->gain[i] = 1;
+  ssne_tsne_state_reset(partition, out);
   return SSNE_OK;
+}
+
+void ssne_tsne_state_reset(const ssne_partition *partition, ssne_tsne_state *state) {
+  for (int64_t i = 0; i < 2 * partition->own_rows; i++) {
+    state->xy[i] = state->velocity[i] = 0;
+    state->gain[i] = 1;
+  }
+  state->steps = state->history_count = 0;
+  state->seconds = 0;
 }
 
 void ssne_tsne_state_free(ssne_tsne_state *state) {
