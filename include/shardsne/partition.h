@@ -20,7 +20,8 @@ typedef struct ssne_partition {
 } ssne_partition;
 
 /* Where part `part` of `count` >= 0 things begins that are shared out among `parts` as evenly as
- * may be; `part` may equal `parts`, which gives the end. Nothing overflows. */
+ * may be, to none more than to the first; `part` may equal `parts`, which gives the end. Nothing
+ * overflows. */
 int64_t ssne_share_begin(int64_t count, int parts, int part);
 
 /* The partition of `rows` >= 0 rows into blocks of `block_rows` >= 1 for `rank` of `ranks`. */

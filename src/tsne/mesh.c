@@ -156,7 +156,9 @@ static ssne_code reserve(mesh *m, const mesh_geometry *g, ssne_error *err) {
 
 /* --- the convolution, shared or not ---------------------------------------------------------- */
 
-/* Charges of all ranks added up: all of them, or those of own strips alone, which come first. */
+/* Charges of all ranks added up: all of them, or those of own strips alone, which come first. No
+ * rank has more strips than rank 0, so that where a share was and where it ends up never overlap:
+ * MPICH 4.0 copies from one to the other, and aborts if they do. */
 static ssne_code sum_charges(mesh *m, ssne_error *err) {
   const int64_t rows = m->geometry.nodes[1], nodes = rows * m->geometry.nodes[0];
   if (m->partition.ranks == 1) return SSNE_OK;

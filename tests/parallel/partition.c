@@ -27,10 +27,12 @@ static void check_all(int64_t rows, int64_t block_rows, int ranks) {
 
 static void test_shares(int64_t count, int parts) {
   CHECK(ssne_share_begin(count, parts, 0) == 0 && ssne_share_begin(count, parts, parts) == count);
+  const int64_t first = ssne_share_begin(count, parts, 1);
   for (int part = 0; part < parts; part++) {
     const int64_t begin = ssne_share_begin(count, parts, part);
     const int64_t length = ssne_share_begin(count, parts, part + 1) - begin;
     CHECK(length == count / parts || length == count / parts + 1);
+    CHECK(length <= first);
   }
 }
 
