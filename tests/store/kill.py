@@ -32,9 +32,12 @@ def kill_one_rank(where, ranks, victim, ranks_after):
         assert (f["features"][...] == features(ROWS)).all()
 
 
-def children(parent):
-    with open(f"/proc/{parent}/task/{parent}/children") as f:
-        return [int(child) for child in f.read().split()]
+def ranks_below(process):
+    """The ranks that a launcher started, itself (Open MPI) or through a process of its own (MPICH)."""
+    with open(f"/proc/{process}/task/{process}/children") as f:
+        children = [int(child) for child in f.read().split()]
+    ranks = [child for child in children if os.path.samefile(f"/proc/{child}/exe", DRIVER)]
+    return ranks + [rank for child in children if child not in ranks for rank in ranks_below(child)]
 
 
 def kill_all_at_random(where, ranks, delay):
@@ -44,7 +47,9 @@ def kill_all_at_random(where, ranks, delay):
                            stderr=subprocess.DEVNULL, text=True)
     assert job.stdout.readline() == "begun\n"
     time.sleep(delay)
-    for rank in children(job.pid):  # mpirun itself would let them end in order
+    running = ranks_below(job.pid)
+    assert len(running) == ranks, running
+    for rank in running:  # mpirun itself would let them end in order
         os.kill(rank, signal.SIGKILL)
     job.wait()
     opened = run(2, "open", path)
