@@ -12,7 +12,6 @@
 #include "shardsne/memory.h"
 #include "shardsne/tsne.h"
 
-#include <limits.h>
 #include <string.h>
 
 /* Entries that are sent, and received, at a time: 32 MiB each. */
@@ -113,20 +112,28 @@ static void count_own(const build *b) {
   }
 }
 
-/* Every rank has counted for all places: their owners get the sums. */
+/* Every rank has counted for all places: their owners get the sums. Not in place: with a root other
+ * than rank 0 that crashes MPICH 4.0. */
 static ssne_code sum_lengths(const build *b, ssne_error *err) {
-  for (int owner = 0; owner < b->p->ranks && b->p->ranks > 1; owner++) {
+  enum { PIECE = 1 << 20 };
+  if (b->p->ranks == 1) return SSNE_OK;
+  uint32_t *sums = NULL;
+  SSNE_TRY_ALL(b->comm, ssne_alloc(&sums, PIECE, sizeof *sums, "sums of counts", err), err);
+  ssne_code code = SSNE_OK;
+  for (int owner = 0; owner < b->p->ranks; owner++) {
     const int64_t end = ssne_partition_first_row(b->p, owner + 1);
-    const bool mine = owner == b->p->rank;
-    for (int64_t at = ssne_partition_first_row(b->p, owner); at < end; at += INT_MAX / 4) {
-      const int now = (int)(end - at < INT_MAX / 4 ? end - at : INT_MAX / 4);
-      SSNE_TRY(ssne_mpi_check(MPI_Reduce(mine ? MPI_IN_PLACE : b->length + at,
-                                         mine ? b->length + at : NULL, now, MPI_UINT32_T, MPI_SUM,
-                                         owner, b->comm),
-                              "MPI_Reduce", err));
+    for (int64_t at = ssne_partition_first_row(b->p, owner); code == SSNE_OK && at < end;
+         at += PIECE) {
+      const int now = (int)(end - at < PIECE ? end - at : PIECE);
+      code = ssne_mpi_check(
+          MPI_Reduce(b->length + at, sums, now, MPI_UINT32_T, MPI_SUM, owner, b->comm),
+          "MPI_Reduce", err);
+      if (code == SSNE_OK && owner == b->p->rank)
+        memcpy(b->length + at, sums, (size_t)now * sizeof *sums);
     }
   }
-  return SSNE_OK;
+  ssne_free(&sums);
+  return code;
 }
 
 /* Rows' slots, of whole vectors. `length` of own places returns to 0. */
