@@ -6,7 +6,12 @@
 #include "shardsne/memory.h"
 
 #include <dlfcn.h>
+#ifdef SSNE_WITH_TORCH
 #include <torch/version.h>
+#define LIBRARY "libtorch " TORCH_VERSION
+#else
+#define LIBRARY "no libtorch"
+#endif
 
 struct ssne_model {
   const ssne_torch_table *torch;
@@ -16,6 +21,7 @@ struct ssne_model {
 /* The module stays open for good: libtorch cannot be unloaded, and opening it again costs nothing.
  */
 static ssne_code open_module(const ssne_torch_table **out, ssne_error *err) {
+#ifdef SSNE_WITH_TORCH
   void *module = dlopen(SSNE_TORCH_MODULE, RTLD_NOW | RTLD_LOCAL);
   *out = module ? dlsym(module, SSNE_TORCH_TABLE) : NULL;
   if (*out) return SSNE_OK;
@@ -23,6 +29,12 @@ static ssne_code open_module(const ssne_torch_table **out, ssne_error *err) {
                    "libtorch cannot be loaded (%s): install the program anew, or set "
                    "LD_LIBRARY_PATH to where " SSNE_TORCH_MODULE " and libtorch are",
                    dlerror());
+#else
+  *out = NULL;
+  return ssne_fail(err, SSNE_FAILED,
+                   "this shardsne was built without libtorch and runs no networks: extract on a "
+                   "machine whose shardsne has it, or build with -DSHARDSNE_TORCH=ON");
+#endif
 }
 
 ssne_code ssne_model_load(const ssne_model_options *options, ssne_model **out, ssne_error *err) {
@@ -57,5 +69,5 @@ void ssne_model_destroy(ssne_model **model) {
 }
 
 const char *ssne_model_library(void) {
-  return "libtorch " TORCH_VERSION;
+  return LIBRARY;
 }

@@ -43,7 +43,7 @@ typedef struct ssne_model_options {
  * layer called nowhere or only inside an if or a loop, K not below the number of children (lists
  * them), an input shape that the model rejects (its own first line), outputs that are not one
  * tensor of `batch` rows, no CUDA though asked for. SSNE_FAILED: the module with libtorch is not
- * where it was installed. */
+ * where it was installed, or there is none (CMake's SHARDSNE_TORCH). */
 ssne_code ssne_model_load(const ssne_model_options *options, ssne_model **out, ssne_error *err);
 
 /* Features a row. */
@@ -60,7 +60,7 @@ ssne_code ssne_model_run(const ssne_model *model, const float *images, float *fe
 /* Frees *model, if any, and sets it to NULL. */
 void ssne_model_destroy(ssne_model **model);
 
-/* "libtorch 1.13.1", for the record: what the program was built with. */
+/* "libtorch 1.13.1", or "no libtorch", for the record: what the program was built with. */
 const char *ssne_model_library(void);
 
 #endif
