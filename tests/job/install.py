@@ -41,8 +41,19 @@ def shardsne(*arguments):
     return done.stdout
 
 
+def check_module():
+    """Environment Modules, where they are at hand, find the program that lies beside their file."""
+    modules = "/usr/share/modules/init/sh"
+    if not os.path.exists(modules):
+        return
+    script = f'. {modules}; module use "$1/share/modulefiles" && module load shardsne && command -v shardsne'
+    done = subprocess.run(["sh", "-c", script, "sh", MOVED], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert done.stdout == os.path.join(MOVED, "bin", "shardsne") + "\n", done.stdout + done.stderr
+
+
 install()
 check_paths()
+check_module()
 assert shardsne("--version").startswith("shardsne ")
 shardsne("extract", "--images", draw_sample(3), "--model", shutil.copy(MODEL, WORK), "--drop-last", 1, "--out", "run.h5")
 shardsne("embed", "run.h5", "--perplexity", 5, "--iterations", 50)
