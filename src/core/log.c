@@ -52,6 +52,8 @@ static void erase_bar(ssne_log *log) {
   log->drawn = false;
 }
 
+static void say(ssne_log *, const char *mark, const char *format, va_list)
+    __attribute__((format(printf, 3, 0)));
 static void say(ssne_log *log, const char *mark, const char *format, va_list args) {
   char text[SSNE_ERROR_LENGTH];
   vsnprintf(text, sizeof text, format, args);
