@@ -73,6 +73,14 @@ static herr_t read_fixed(hid_t attribute, hid_t type, char **value, ssne_error *
   return H5Aread(attribute, type, *value);
 }
 
+/* Many texts would not have room where one is read to. */
+static bool is_single(hid_t attribute) {
+  const hid_t space = H5Aget_space(attribute);
+  const bool single = space >= 0 && H5Sget_simple_extent_npoints(space) == 1;
+  if (space >= 0) H5Sclose(space);
+  return single;
+}
+
 ssne_code ssne_attribute_read(hid_t object, const char *path, const char *name, char **value,
                               ssne_error *err) {
   *value = NULL;
@@ -85,7 +93,7 @@ ssne_code ssne_attribute_read(hid_t object, const char *path, const char *name, 
   type = attribute < 0 ? SSNE_NO_ID : H5Aget_type(attribute);
   if (type < 0)
     result = -1;
-  else if (H5Tget_class(type) == H5T_STRING)
+  else if (H5Tget_class(type) == H5T_STRING && is_single(attribute))
     result = H5Tis_variable_str(type) > 0 ? read_variable(attribute, type, value, err)
                                           : read_fixed(attribute, type, value, err);
   ssne_code code = SSNE_OK;

@@ -4,6 +4,8 @@
 #include "folder.h"
 #include "store_private.h"
 
+#include "shardsne/memory.h"
+
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -110,6 +112,46 @@ static void test_open(const folder *f) {
   expect_open(f, path, SSNE_USAGE, "/labels has not the type");
 }
 
+/* On rank 0: a run file whose attribute `host` is three texts of a fixed width, `user` three of
+ * variable length, and whose `empty` has no value at all. */
+static void write_texts(const char *path) {
+  char fixed[3][32] = {"one", "two", "three"};
+  const char *const variable[3] = {"one", "two", "three"};
+  const hsize_t count = 3;
+  write_hdf5(path, SSNE_STORE_FORMAT, 1);
+  const hid_t file = H5Fopen(path, H5F_ACC_RDWR, H5P_DEFAULT);
+  const hid_t three = H5Screate_simple(1, &count, NULL), none = H5Screate(H5S_NULL);
+  const hid_t type = H5Tcopy(H5T_C_S1), text = H5Tcopy(H5T_C_S1);
+  CHECK(H5Tset_size(type, 32) >= 0 && H5Tset_size(text, H5T_VARIABLE) >= 0);
+  const hid_t host = H5Acreate2(file, "host", type, three, H5P_DEFAULT, H5P_DEFAULT);
+  const hid_t user = H5Acreate2(file, "user", text, three, H5P_DEFAULT, H5P_DEFAULT);
+  const hid_t empty = H5Acreate2(file, "empty", type, none, H5P_DEFAULT, H5P_DEFAULT);
+  CHECK(H5Awrite(host, type, fixed) >= 0 && H5Awrite(user, text, variable) >= 0);
+  H5Aclose(host), H5Aclose(user), H5Aclose(empty);
+  H5Tclose(type), H5Tclose(text);
+  H5Sclose(three), H5Sclose(none);
+  CHECK(H5Fclose(file) >= 0);
+}
+
+/* An attribute that is not one text is none: many would be written past the memory for one. */
+static void test_texts(const folder *f) {
+  static const char *const names[] = {"host", "user", "empty", "format_version"};
+  ssne_error err;
+  ssne_store *s = NULL;
+  char path[128], *value = NULL;
+  folder_file(f, "texts.h5", path);
+  if (f->rank == 0) write_texts(path);
+  MPI_Barrier(MPI_COMM_WORLD);
+  CHECK_OK(ssne_store_open(path, false, MPI_COMM_WORLD, &s, NULL, &err), &err);
+  if (!s) return;
+  for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+    CHECK_OK(ssne_store_get_text(s, names[i], &value, &err), &err);
+    CHECK(!value);
+    ssne_free(&value);
+  }
+  CHECK_OK(ssne_store_close(&s, &err), &err);
+}
+
 static void test_truncated(const folder *f) {
   ssne_error err;
   ssne_store *s = NULL;
@@ -210,6 +252,7 @@ int main(int argc, char **argv) {
   const folder f = folder_make();
   test_create(&f);
   test_open(&f);
+  test_texts(&f);
   test_truncated(&f);
   test_calls(&f);
   test_read_only(&f);
