@@ -12,15 +12,45 @@ void ssne_store_close_set(ssne_store_set *set) {
 
 /* --- opening ----------------------------------------------------------------------------- */
 
+/* Whether there is a link of this name, and in *own whether it is to an object of the file itself:
+ * one to another file would have this program open, and write, what the user did not name. */
+static htri_t find_link(hid_t file, const char *name, bool *own) {
+  H5L_info_t about;
+  const htri_t exists = H5Lexists(file, name, H5P_DEFAULT);
+  if (exists <= 0) return exists;
+  if (H5Lget_info(file, name, &about, H5P_DEFAULT) < 0) return -1;
+  *own = *own && about.type == H5L_TYPE_HARD;
+  return exists;
+}
+
 /* H5Lexists fails where a group on the way is missing, so ask for each of them first. */
-static htri_t link_exists(hid_t file, const char *name) {
+static htri_t link_exists(hid_t file, const char *name, bool *own) {
   char group[SSNE_SUMS_NAME_LENGTH] = "";
+  *own = true;
   for (const char *slash = strchr(name + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
     memcpy(group, name, (size_t)(slash - name));
-    const htri_t exists = H5Lexists(file, group, H5P_DEFAULT);
-    if (exists <= 0) return exists;
+    const htri_t exists = find_link(file, group, own);
+    if (exists <= 0 || !*own) return exists;
   }
-  return H5Lexists(file, name, H5P_DEFAULT);
+  return find_link(file, name, own);
+}
+
+/* Opens a dataset that the file holds itself; SSNE_NO_ID where there is none. */
+static ssne_code open_dataset(const char *path, hid_t file, const char *name, hid_t *id,
+                              ssne_error *err) {
+  bool own = true;
+  const htri_t exists = link_exists(file, name, &own);
+  *id = SSNE_NO_ID;
+  if (exists == 0) return SSNE_OK;
+  if (exists > 0 && !own)
+    return ssne_fail(
+        err, SSNE_USAGE,
+        "%s: %s is a link, not a dataset of the file itself: it was written by another "
+        "program",
+        path, name);
+  if (exists > 0) *id = H5Dopen2(file, name, H5P_DEFAULT);
+  if (*id < 0) return ssne_hdf5_fail(path, err, "opening %s", name);
+  return SSNE_OK;
 }
 
 /* Whether the element type in the file is the schema's. */
@@ -52,6 +82,51 @@ static bool read_shape(hid_t dataset, const ssne_schema *schema, ssne_set_shape 
   return known;
 }
 
+/* Whether the dataset's data lie in the file, all of them: a few bytes can claim a dataset of any
+ * size that nobody has written. */
+static bool is_kept_here(hid_t dataset, const ssne_set_shape *shape) {
+  H5D_space_status_t status = H5D_SPACE_STATUS_NOT_ALLOCATED;
+  const hid_t list = H5Dget_create_plist(dataset);
+  const bool here = list >= 0 && H5Pget_layout(list) == H5D_CONTIGUOUS &&
+                    H5Pget_external_count(list) == 0 &&
+                    H5Dget_space_status(dataset, &status) >= 0 &&
+                    (status == H5D_SPACE_STATUS_ALLOCATED || shape->rows == 0);
+  if (list >= 0) H5Pclose(list);
+  return here;
+}
+
+/* The columns that a set must have; 0: any number. */
+static int64_t columns_of(ssne_set set) {
+  if (set == SSNE_SET_COORDINATES || set == SSNE_SET_NORMALIZED) return 2;
+  return set == SSNE_SET_CHECKPOINT_0 || set == SSNE_SET_CHECKPOINT_1 ? 6 : 0;
+}
+
+/* Whether the rows can be counted and moved. */
+static bool is_sound(ssne_set set, const ssne_set_shape *shape) {
+  int64_t bytes = 0;
+  if (shape->rows < 0 || shape->columns < 1 || shape->width < 1) return false;
+  if (columns_of(set) && shape->columns != columns_of(set)) return false;
+  return !__builtin_mul_overflow(shape->columns, shape->width, &bytes) &&
+         bytes <= SSNE_STORE_PIECE && !__builtin_mul_overflow(bytes, shape->rows, &bytes);
+}
+
+static ssne_code check_dataset(hid_t id, const char *path, ssne_set set, ssne_set_shape *shape,
+                               ssne_error *err) {
+  const ssne_schema *schema = ssne_schema_of(set);
+  if (!read_shape(id, schema, shape) || !type_matches(id, schema, &shape->width) ||
+      !is_sound(set, shape))
+    return ssne_fail(err, SSNE_USAGE,
+                     "%s: %s has not the type or the dimensions that a run file has there: it was "
+                     "written by another program",
+                     path, schema->name);
+  if (!is_kept_here(id, shape))
+    return ssne_fail(err, SSNE_USAGE,
+                     "%s: %s is not in one piece and whole in the file itself, as a run file keeps "
+                     "it: it was written by another program",
+                     path, schema->name);
+  return SSNE_OK;
+}
+
 /* The checksums of a dataset, where the file has them. */
 static ssne_code open_sums(const char *path, hid_t file, const ssne_schema *schema,
                            ssne_store_set *s, ssne_error *err) {
@@ -60,12 +135,10 @@ static ssne_code open_sums(const char *path, hid_t file, const ssne_schema *sche
   const ssne_schema sums = {.dimensions = 1, .element = SSNE_ELEMENT_UINT32};
   if (!schema->summed) return SSNE_OK;
   ssne_schema_sums_name(schema, name);
-  const htri_t exists = link_exists(file, name);
-  if (exists == 0) return SSNE_OK;
-  s->sums = exists < 0 ? SSNE_NO_ID : H5Dopen2(file, name, H5P_DEFAULT);
-  if (s->sums < 0) return ssne_hdf5_fail(path, err, "opening %s", name);
+  SSNE_TRY(open_dataset(path, file, name, &s->sums, err));
+  if (s->sums < 0) return SSNE_OK;
   if (!read_shape(s->sums, &sums, &shape) || !type_matches(s->sums, &sums, &shape.width) ||
-      shape.rows != s->shape.rows)
+      shape.rows != s->shape.rows || !is_kept_here(s->sums, &shape))
     return ssne_fail(err, SSNE_USAGE,
                      "%s: %s does not belong to %s: it was written by another program", path, name,
                      schema->name);
@@ -75,19 +148,12 @@ static ssne_code open_sums(const char *path, hid_t file, const ssne_schema *sche
 ssne_code ssne_store_open_set(const char *path, hid_t file, ssne_set set, ssne_store_set *out,
                               ssne_error *err) {
   const ssne_schema *schema = ssne_schema_of(set);
-  ssne_store_set *s = out;
-  const htri_t exists = link_exists(file, schema->name);
-  if (exists == 0) return SSNE_OK;
-  s->id = exists < 0 ? SSNE_NO_ID : H5Dopen2(file, schema->name, H5P_DEFAULT);
-  if (s->id < 0) return ssne_hdf5_fail(path, err, "opening %s", schema->name);
-  if (!read_shape(s->id, schema, &s->shape) || !type_matches(s->id, schema, &s->shape.width))
-    return ssne_fail(err, SSNE_USAGE,
-                     "%s: %s has not the type or the dimensions that a run file has there: it was "
-                     "written by another program",
-                     path, schema->name);
-  s->type = ssne_schema_type(schema, s->shape.width, false);
-  if (s->type < 0) return ssne_hdf5_fail(path, err, "making a type for %s", schema->name);
-  return open_sums(path, file, schema, s, err);
+  SSNE_TRY(open_dataset(path, file, schema->name, &out->id, err));
+  if (out->id < 0) return SSNE_OK;
+  SSNE_TRY(check_dataset(out->id, path, set, &out->shape, err));
+  out->type = ssne_schema_type(schema, out->shape.width, false);
+  if (out->type < 0) return ssne_hdf5_fail(path, err, "making a type for %s", schema->name);
+  return open_sums(path, file, schema, out, err);
 }
 
 ssne_code ssne_store_shape(ssne_store *store, ssne_set set, ssne_set_shape *shape,

@@ -231,11 +231,28 @@ ssne_code ssne_store_open_handle(const char *path, bool writable, MPI_Comm comm,
   return new_store(path, is_partial, writable, comm, out, err);
 }
 
+/* On rank 0: that the datasets are what a run file has. Before the file is opened for writing,
+ * which already gives space to datasets that have none. */
+static ssne_code check_sets(const char *path, ssne_error *err) {
+  hid_t file = SSNE_NO_ID;
+  SSNE_TRY(ssne_hdf5_open_alone(path, false, &file, err));
+  ssne_code code = SSNE_OK;
+  for (int i = 0; i < SSNE_SET_COUNT && code == SSNE_OK; i++) {
+    ssne_store_set set = {.id = SSNE_NO_ID, .sums = SSNE_NO_ID, .type = SSNE_NO_ID};
+    code = ssne_store_open_set(path, file, (ssne_set)i, &set, err);
+    ssne_store_close_set(&set);
+  }
+  H5Fclose(file);
+  return code;
+}
+
 ssne_code ssne_store_open(const char *path, bool writable, MPI_Comm comm, ssne_store **out,
                           bool *partial, ssne_error *err) {
   ssne_error later;
   SSNE_TRY(ssne_store_open_handle(path, writable, comm, out, partial, err));
-  const ssne_code code = ssne_store_open_file(*out, err);
+  const ssne_store *s = *out;
+  ssne_code code = ssne_agree(comm, s->rank == 0 ? check_sets(s->open_path, err) : SSNE_OK, err);
+  if (code == SSNE_OK) code = ssne_store_open_file(*out, err);
   if (code != SSNE_OK) (void)ssne_store_close(out, &later);
   return code;
 }

@@ -96,8 +96,8 @@ ssne_code ssne_journal_roll_back(const char *path, int lock, ssne_error *err);
 /* Writes a text attribute of an object, in place where it fits. A negative number means failed. */
 herr_t ssne_attribute_write(hid_t object, const char *name, const char *value);
 
-/* Reads one; *value is NULL where there is none or it is not one text, else to be freed with ssne_free.
- * `path` is for messages. */
+/* Reads one; *value is NULL where there is none or it is not one text, else to be freed with
+ * ssne_free. `path` is for messages. */
 ssne_code ssne_attribute_read(hid_t object, const char *path, const char *name, char **value,
                               ssne_error *err);
 

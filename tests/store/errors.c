@@ -133,6 +133,75 @@ static void write_texts(const char *path) {
   CHECK(H5Fclose(file) >= 0);
 }
 
+/* --- datasets that HDF5 finds in order, and that no run file has -------------------------- */
+
+typedef enum how { PLAIN, UNWRITTEN, CHUNKED, ELSEWHERE, SOFT_LINK, OTHER_FILE } how;
+
+/* On rank 0: a run file whose `name` has this size and is kept like this. */
+static void write_dataset(const char *path, const char *name, hsize_t rows, hsize_t columns,
+                          how kept) {
+  const hsize_t size[2] = {rows, columns}, chunk[2] = {1, 1};
+  write_hdf5(path, SSNE_STORE_FORMAT, 1);
+  const hid_t file = H5Fopen(path, H5F_ACC_RDWR, H5P_DEFAULT);
+  const hid_t space = H5Screate_simple(2, size, NULL), list = H5Pcreate(H5P_DATASET_CREATE);
+  const hid_t links = H5Pcreate(H5P_LINK_CREATE);
+  CHECK(file >= 0 && space >= 0 && H5Pset_create_intermediate_group(links, 1) >= 0);
+  if (kept != UNWRITTEN) CHECK(H5Pset_alloc_time(list, H5D_ALLOC_TIME_EARLY) >= 0);
+  if (kept == CHUNKED) CHECK(H5Pset_chunk(list, 2, chunk) >= 0);
+  if (kept == ELSEWHERE) CHECK(H5Pset_external(list, "elsewhere.raw", 0, H5F_UNLIMITED) >= 0);
+  if (kept == SOFT_LINK) {
+    CHECK(H5Lcreate_soft("/dataset", file, name, links, H5P_DEFAULT) >= 0);
+    name = "/dataset";
+  }
+  if (kept == OTHER_FILE) {
+    CHECK(H5Lcreate_external("other.h5", "/x", file, name, links, H5P_DEFAULT) >= 0);
+  } else {
+    const hid_t set = H5Dcreate2(file, name, H5T_IEEE_F32LE, space, links, list, H5P_DEFAULT);
+    CHECK(set >= 0);
+    H5Dclose(set);
+  }
+  H5Pclose(links), H5Pclose(list), H5Sclose(space);
+  CHECK(H5Fclose(file) >= 0);
+}
+
+static void test_datasets(const folder *f) {
+  static const struct {
+    const char *name;
+    hsize_t rows, columns;
+    how kept;
+    const char *words; /* NULL: it is opened */
+  } cases[] = {{"/features", 4, 3, PLAIN, NULL},
+               {"/features", 0, 3, PLAIN, NULL},
+               {"/embedding/normalized", 4, 2, PLAIN, NULL},
+               {"/embedding/normalized", 4, 500, PLAIN, "has not the type or the dimensions"},
+               {"/embedding/coordinates", 4, 1, PLAIN, "has not the type or the dimensions"},
+               {"/features", 4, 0, PLAIN, "has not the type or the dimensions"},
+               {"/features", (hsize_t)1 << 60, 2, UNWRITTEN, "has not the type or the dimensions"},
+               {"/features", 2, (hsize_t)1 << 40, UNWRITTEN, "has not the type or the dimensions"},
+               {"/features", (hsize_t)1 << 40, 2, UNWRITTEN, "not in one piece and whole"},
+               {"/features", 4, 3, CHUNKED, "not in one piece and whole"},
+               {"/features", 4, 3, ELSEWHERE, "not in one piece and whole"},
+               {"/features", 4, 3, SOFT_LINK, "is a link"},
+               {"/features", 4, 3, OTHER_FILE, "is a link"},
+               {"/embedding/normalized", 4, 2, OTHER_FILE, "is a link"}};
+  ssne_error err;
+  ssne_store *s = NULL;
+  char path[128];
+  folder_file(f, "datasets.h5", path);
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    if (f->rank == 0)
+      write_dataset(path, cases[i].name, cases[i].rows, cases[i].columns, cases[i].kept);
+    MPI_Barrier(MPI_COMM_WORLD);
+    if (cases[i].words) {
+      expect_open(f, path, SSNE_USAGE, cases[i].words);
+    } else {
+      CHECK_OK(ssne_store_open(path, false, MPI_COMM_WORLD, &s, NULL, &err), &err);
+      CHECK_OK(ssne_store_close(&s, &err), &err);
+    }
+    MPI_Barrier(MPI_COMM_WORLD);
+  }
+}
+
 /* An attribute that is not one text is none: many would be written past the memory for one. */
 static void test_texts(const folder *f) {
   static const char *const names[] = {"host", "user", "empty", "format_version"};
@@ -252,6 +321,7 @@ int main(int argc, char **argv) {
   const folder f = folder_make();
   test_create(&f);
   test_open(&f);
+  test_datasets(&f);
   test_texts(&f);
   test_truncated(&f);
   test_calls(&f);
