@@ -11,27 +11,43 @@ static void one_line(char *text) {
   }
 }
 
+#define WHOLE_LENGTH (8 * SSNE_ERROR_LENGTH) /* room for two of the longest paths and more */
+#define GAP " ... "
+
+/* What does not fit is left out in the middle: a message says what is wrong, and what to do, after
+ * the path that it begins with. */
+static void fit(const char *whole, char text[SSNE_ERROR_LENGTH]) {
+  const size_t length = strlen(whole), gap = strlen(GAP);
+  if (length < SSNE_ERROR_LENGTH) {
+    memcpy(text, whole, length + 1);
+  } else {
+    const size_t head = SSNE_ERROR_LENGTH / 2, tail = SSNE_ERROR_LENGTH - 1 - head - gap;
+    memcpy(text, whole, head);
+    memcpy(text + head, GAP, gap);
+    memcpy(text + head + gap, whole + length - tail, tail + 1);
+  }
+  one_line(text);
+}
+
 ssne_code ssne_fail(ssne_error *err, ssne_code code, const char *format, ...) {
+  char whole[WHOLE_LENGTH];
   va_list args;
   va_start(args, format);
-  err->code = code;
-  vsnprintf(err->text, sizeof err->text, format, args);
+  vsnprintf(whole, sizeof whole, format, args);
   va_end(args);
-  one_line(err->text);
+  err->code = code;
+  fit(whole, err->text);
   return code;
 }
 
 ssne_code ssne_fail_in(ssne_error *err, const char *format, ...) {
-  char cause[SSNE_ERROR_LENGTH];
-  memcpy(cause, err->text, sizeof cause);
+  char whole[WHOLE_LENGTH];
   va_list args;
   va_start(args, format);
-  const int used = vsnprintf(err->text, sizeof err->text, format, args);
+  const int used = vsnprintf(whole, sizeof whole, format, args);
   va_end(args);
-  if (used >= 0 && (size_t)used < sizeof err->text) {
-    const size_t room = sizeof err->text - (size_t)used;
-    snprintf(err->text + used, room, ": %.*s", (int)room, cause);
-  }
-  one_line(err->text);
+  if (used >= 0 && (size_t)used < sizeof whole)
+    snprintf(whole + used, sizeof whole - (size_t)used, ": %s", err->text);
+  fit(whole, err->text);
   return err->code;
 }

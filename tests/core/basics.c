@@ -23,6 +23,13 @@ static void test_errors(void) {
   CHECK(strlen(err.text) == SSNE_ERROR_LENGTH - 1);
   (void)ssne_fail_in(&err, "in");
   CHECK(strncmp(err.text, "in: xxx", 7) == 0 && strlen(err.text) == SSNE_ERROR_LENGTH - 1);
+  /* a path as long as they get leaves room for what is wrong with it */
+  longer[4095] = 0;
+  (void)ssne_fail(&err, SSNE_USAGE, "/%s: is a folder: name a file", longer);
+  CHECK(strncmp(err.text, "/xxx", 4) == 0 && strstr(err.text, "xxx: is a folder: name a file"));
+  CHECK(strstr(err.text, "x ... x") && strlen(err.text) == SSNE_ERROR_LENGTH - 1);
+  (void)ssne_fail_in(&err, "rank %d", 3);
+  CHECK(strncmp(err.text, "rank 3: /xxx", 12) == 0 && strstr(err.text, "xxx: is a folder: name"));
 }
 
 static void test_memory(void) {
