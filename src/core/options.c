@@ -205,11 +205,24 @@ typedef struct reading {
   ssne_code code; /* of the first error; nothing is read after it */
 } reading;
 
+/* As fgets, but false as well where a zero byte would hide what follows it. */
+static bool read_line(reading *r, char *text, int size) {
+  int length = 0, c = 0;
+  r->line++;
+  while (length < size - 1 && c != '\n' && (c = getc(r->file)) != EOF) {
+    if (c == 0)
+      r->code = ssne_fail(r->err, SSNE_USAGE, "%s:%d: a zero byte: this is no text file", r->path,
+                          r->line);
+    text[length++] = (char)c;
+  }
+  text[length] = 0;
+  return length > 0 && r->code == SSNE_OK;
+}
+
 /* For inih, which would cut long lines, and values at ` ;`, without a word. */
 static char *next_line(char *text, int size, void *user) {
   reading *r = user;
-  if (r->code != SSNE_OK || !fgets(text, size, r->file)) return NULL;
-  r->line++;
+  if (r->code != SSNE_OK || !read_line(r, text, size)) return NULL;
   const size_t length = strlen(text);
   const size_t blank = strspn(text, " \t");
   if (length + 1 == (size_t)size && text[length - 1] != '\n')
@@ -225,7 +238,7 @@ static char *next_line(char *text, int size, void *user) {
 static int read_value(void *user, const char *section, const char *name, const char *value) {
   reading *r = user;
   (void)section;
-  char where[SSNE_ERROR_LENGTH / 2];
+  char where[2 * SSNE_ERROR_LENGTH];
   if (r->code != SSNE_OK) return 0;
   snprintf(where, sizeof where, "%s:%d: %s", r->path, r->line, name);
   if (strcmp(name, "config") == 0)

@@ -77,16 +77,20 @@ static void test_command_line(void) {
   ssne_options_free(&group, 1);
 }
 
-static ssne_code read_text(settings *s, const char *text, ssne_error *err) {
+static ssne_code read_bytes(settings *s, const char *bytes, size_t size, ssne_error *err) {
   const ssne_option_group group = group_of(s);
   FILE *file = fopen("options.tmp", "w");
   CHECK(file != NULL);
   if (!file) return SSNE_FAILED;
-  fputs(text, file);
+  CHECK(fwrite(bytes, 1, size, file) == size);
   fclose(file);
   const ssne_code code = ssne_options_read(&group, 1, "options.tmp", err);
   remove("options.tmp");
   return code;
+}
+
+static ssne_code read_text(settings *s, const char *text, ssne_error *err) {
+  return read_bytes(s, text, strlen(text), err);
 }
 
 static void test_file(void) {
@@ -107,6 +111,9 @@ static void test_file(void) {
   memset(wide + 7, 'x', sizeof wide - 8);
   CHECK(read_text(&s, wide, &err) == SSNE_USAGE);
   CHECK(strstr(err.text, "options.tmp:1: a line of more than"));
+  CHECK(read_bytes(&s, "count = 3\n\0count = 4\n", 21, &err) == SSNE_USAGE);
+  CHECK(strstr(err.text, "options.tmp:2: a zero byte"));
+  CHECK(read_bytes(&s, "count = 3\0 or 4", 15, &err) == SSNE_USAGE);
   CHECK(read_text(&s, "count\n", &err) == SSNE_USAGE);
   CHECK(strstr(err.text, "options.tmp:1"));
   CHECK(read_text(&s, "loud = perhaps\n", &err) == SSNE_USAGE);
