@@ -128,9 +128,13 @@ static ssne_code read_at(int file, void *out, int64_t size, int64_t offset, ssne
 }
 
 static ssne_code open_array(const char *path, int *file, ssne_error *err) {
-  *file = open(path, O_RDONLY | O_CLOEXEC);
+  struct stat about;
+  /* O_NONBLOCK: a pipe of that name must not hold up the job */
+  *file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (*file < 0) return ssne_fail(err, SSNE_USAGE, "%s: %s", path, strerror(errno));
-  return SSNE_OK;
+  if (fstat(*file, &about) == 0 && S_ISREG(about.st_mode)) return SSNE_OK;
+  close(*file);
+  return ssne_fail(err, SSNE_USAGE, "%s: not a regular file", path);
 }
 
 /* Where the header's text begins, and how long it is. */

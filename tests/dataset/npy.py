@@ -118,6 +118,9 @@ def test_refused(folder):
         good = isinstance(answer, str) and text in answer and f"refused-{i}: " in answer
         check(good, f"{bytes_[:100]}: {answer[:200]}")
     check("No such file" in answers(run(DRIVER, "float", "nothing.npy"), 1, None)[0], "a missing file")
+    os.mkfifo(os.path.join(folder, "pipe.npy"))
+    for path in os.path.join(folder, "pipe.npy"), "/dev/zero", folder:
+        check("not a regular file" in answers(run(DRIVER, "float", path), 1, None)[0], f"{path} is no array")
 
 
 def test_mutants(folder):
