@@ -100,9 +100,11 @@ static bool empty_passage(embedding *e, int64_t first, int64_t rows, const passa
     for (int64_t i = 0; i < e->k; i++) {
       const uint32_t row = b->index[r * b->k + i];
       const int64_t to = (first + r) * n->stride + i;
-      sound = sound && row < (uint64_t)e->chosen.file_rows && b->distance[r * b->k + i] >= 0;
-      n->index[to] = sound ? (uint32_t)selection_from_file(&e->chosen, row) : 0;
-      n->distance[to] = b->distance[r * b->k + i];
+      const float distance = b->distance[r * b->k + i];
+      const int64_t chosen = selection_from_file(&e->chosen, row);
+      sound = sound && chosen < e->chosen.rows && distance >= 0 && isfinite(distance);
+      n->index[to] = sound ? (uint32_t)chosen : 0;
+      n->distance[to] = distance;
     }
   return sound;
 }
@@ -146,15 +148,18 @@ static ssne_code move_neighbours(embedding *e, bool reading, int64_t k, bool *so
 
 /* Collective: the file's neighbours, if there are enough of them and they serve. */
 static ssne_code reuse(embedding *e, bool *reused, ssne_error *err) {
-  ssne_set_shape shape = {0};
+  ssne_set_shape shape = {0}, distances = {0};
   char *made = NULL;
   bool complete = false;
   int sound = 1;
   ssne_code code = job_is_complete(e->store, "neighbours_complete", &complete, err);
   if (code == SSNE_OK) code = ssne_store_shape(e->store, SSNE_SET_NEIGHBOUR_INDEX, &shape, err);
+  if (code == SSNE_OK)
+    code = ssne_store_shape(e->store, SSNE_SET_NEIGHBOUR_DISTANCE, &distances, err);
   if (code == SSNE_OK) code = ssne_store_get_text(e->store, "neighbours_made", &made, err);
   *reused = code == SSNE_OK && complete && shape.exists && shape.rows == e->chosen.file_rows &&
-            shape.columns >= e->k && serves(e, made);
+            shape.columns >= e->k && distances.rows == shape.rows &&
+            distances.columns == shape.columns && serves(e, made);
   ssne_free(&made);
   if (code == SSNE_OK && *reused) {
     bool whole = true;
