@@ -37,6 +37,25 @@ typedef struct extraction {
   int64_t first_bad_row;
 } extraction;
 
+/* --- what is kept ------------------------------------------------------------------------ */
+
+#define SAMPLE_SETS 7
+
+/* What describes the samples, and has room for what becomes of them. */
+static int list_sets(const extraction *x, ssne_edit sets[SAMPLE_SETS]) {
+  const shard_facts *f = &x->images.facts;
+  const ssne_edit all[SAMPLE_SETS] = {
+      ssne_edit_define(SSNE_SET_FEATURES, f->count, ssne_model_width(x->model), 0),
+      ssne_edit_define(SSNE_SET_LABELS, f->count, 1, 0),
+      ssne_edit_define(SSNE_SET_SAMPLE_NAMES, f->count, 1, f->longest_name),
+      ssne_edit_define(SSNE_SET_SAMPLE_STATUS, f->count, 1, 0),
+      ssne_edit_define(SSNE_SET_SAMPLE_REASON, f->count, 1, PIPELINE_REASON_WIDTH),
+      ssne_edit_define(SSNE_SET_BLOCK_DONE, x->images.partition.blocks, 1, 0),
+      ssne_edit_define(SSNE_SET_CLASSES, f->class_count, 1, f->longest_class)};
+  memcpy(sets, all, sizeof all);
+  return f->class_count > 0 ? SAMPLE_SETS : SAMPLE_SETS - 1;
+}
+
 /* --- what is there already --------------------------------------------------------------- */
 
 typedef enum found { NOTHING, PARTIAL, WHOLE } found;
@@ -110,6 +129,24 @@ static ssne_code compare_device(extraction *x, ssne_error *err) {
   return code;
 }
 
+/* Not collective: the open file's datasets are of the sizes that this command makes. */
+static ssne_code compare_sets(extraction *x, ssne_error *err) {
+  ssne_edit sets[SAMPLE_SETS];
+  const int count = list_sets(x, sets);
+  for (int i = 0; i < count; i++) {
+    const ssne_edit *e = &sets[i];
+    ssne_set_shape shape = {0};
+    SSNE_TRY(ssne_store_shape(x->store, e->set, &shape, err));
+    if (shape.exists && (shape.rows != e->rows || shape.columns != e->columns ||
+                         (e->width && shape.width != e->width)))
+      return ssne_fail(err, SSNE_FAILED,
+                       "%s.partial is damaged: its datasets are not of the sizes that this command "
+                       "makes; start over with --fresh",
+                       x->path);
+  }
+  return SSNE_OK;
+}
+
 /* Collective: opens what a stopped run has left. Where that was stopped before the file was ready
  * for rows, *usable is false; where it cannot be read, that is an error. */
 static ssne_code accept_partial(extraction *x, bool *usable, ssne_error *err) {
@@ -120,27 +157,11 @@ static ssne_code accept_partial(extraction *x, bool *usable, ssne_error *err) {
   if (!*usable) return ssne_store_close(&x->store, err);
   SSNE_TRY_ALL(x->j->comm, compare(x, err), err);
   SSNE_TRY_ALL(x->j->comm, compare_images(x, err), err);
-  return ssne_agree(x->j->comm, compare_device(x, err), err);
+  SSNE_TRY_ALL(x->j->comm, compare_device(x, err), err);
+  return ssne_agree(x->j->comm, compare_sets(x, err), err);
 }
 
 /* --- a new run file ---------------------------------------------------------------------- */
-
-#define SAMPLE_SETS 7
-
-/* What describes the samples, and has room for what becomes of them. */
-static int list_sets(const extraction *x, ssne_edit sets[SAMPLE_SETS]) {
-  const shard_facts *f = &x->images.facts;
-  const ssne_edit all[SAMPLE_SETS] = {
-      ssne_edit_define(SSNE_SET_FEATURES, f->count, ssne_model_width(x->model), 0),
-      ssne_edit_define(SSNE_SET_LABELS, f->count, 1, 0),
-      ssne_edit_define(SSNE_SET_SAMPLE_NAMES, f->count, 1, f->longest_name),
-      ssne_edit_define(SSNE_SET_SAMPLE_STATUS, f->count, 1, 0),
-      ssne_edit_define(SSNE_SET_SAMPLE_REASON, f->count, 1, PIPELINE_REASON_WIDTH),
-      ssne_edit_define(SSNE_SET_BLOCK_DONE, x->images.partition.blocks, 1, 0),
-      ssne_edit_define(SSNE_SET_CLASSES, f->class_count, 1, f->longest_class)};
-  memcpy(sets, all, sizeof all);
-  return f->class_count > 0 ? SAMPLE_SETS : SAMPLE_SETS - 1;
-}
 
 static ssne_code define_all(extraction *x, ssne_error *err) {
   ssne_edit edits[SAMPLE_SETS + 5] = {
