@@ -1,9 +1,12 @@
 #include "shardsne/digest.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 #include <xxhash.h>
 
 static void write_text(XXH128_hash_t hash, char text[SSNE_DIGEST_LENGTH]) {
@@ -31,9 +34,23 @@ static ssne_code digest_stream(FILE *file, const char *path, XXH3_state_t *state
   return SSNE_OK;
 }
 
+/* A stream of a regular file; a pipe would hold the job up, a device may have no end. */
+static ssne_code open_file(const char *path, FILE **out, ssne_error *err) {
+  struct stat about = {.st_mode = 0};
+  const int handle = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  if (handle >= 0 && fstat(handle, &about) == 0 && S_ISREG(about.st_mode))
+    *out = fdopen(handle, "rb");
+  if (*out) return SSNE_OK;
+  const int reason = errno;
+  if (handle >= 0) close(handle);
+  if (about.st_mode && !S_ISREG(about.st_mode))
+    return ssne_fail(err, SSNE_USAGE, "%s: not a regular file", path);
+  return ssne_fail(err, SSNE_USAGE, "%s: cannot be opened: %s", path, strerror(reason));
+}
+
 ssne_code ssne_digest_file(const char *path, char text[SSNE_DIGEST_LENGTH], ssne_error *err) {
-  FILE *file = fopen(path, "rb");
-  if (!file) return ssne_fail(err, SSNE_USAGE, "%s: cannot be opened: %s", path, strerror(errno));
+  FILE *file = NULL;
+  SSNE_TRY(open_file(path, &file, err));
   ssne_code code = SSNE_OK;
   XXH3_state_t *state = XXH3_createState();
   if (!state)
