@@ -9,8 +9,7 @@ static void sign(ssne_error *err, int rank) {
   int length = 0;
   MPI_Get_processor_name(host, &length);
   const ssne_error plain = *err;
-  (void)ssne_fail(err, plain.code, "%.*s (rank %d on %s)", SSNE_ERROR_LENGTH - 300, plain.text,
-                  rank, host);
+  (void)ssne_fail(err, plain.code, "%s (rank %d on %s)", plain.text, rank, host);
 }
 
 ssne_code ssne_agree(MPI_Comm comm, ssne_code code, ssne_error *err) {

@@ -210,8 +210,9 @@ static ssne_code choose(const char *path, int *partial, ssne_error *err) {
   *partial = !ssne_store_exists(path, false);
   if (!*partial) return check_file(path, err);
   if (!ssne_store_exists(path, true))
-    return ssne_fail(err, SSNE_USAGE, "%s: no such run file, and no %s.partial: check the name",
-                     path, path);
+    return ssne_fail(err, SSNE_USAGE,
+                     "%s: no such run file, nor one of that name with .partial: check the name",
+                     path);
   SSNE_TRY(ssne_store_partial_path(path, &name, err));
   const ssne_code code = check_file(name, err);
   ssne_free(&name);
