@@ -231,6 +231,12 @@ static void take_errors_of_mpi(void) {
   MPI_Errhandler_free(&handler); /* once the communicators are gone */
 }
 
+/* Open MPI 4 ends the program when it writes a long path into 256 bytes on its way to a shared file
+ * pointer, which nothing here uses. Other MPIs do not know the variable. */
+static void allow_long_paths(void) {
+  (void)setenv("OMPI_MCA_sharedfp", "^lockedfile", 0);
+}
+
 static void say_how_it_ended(const ssne_error *err) {
   if (!err->text[0]) return;
   fprintf(stderr, "shardsne: %s%s\n", err->code == SSNE_STOPPED ? "" : "error: ", err->text);
@@ -247,6 +253,7 @@ int main(int argc, char **argv) {
     return SSNE_FAILED;
   }
   ssne_store_begin();
+  allow_long_paths();
   if (MPI_Init_thread(&argc, &argv, MPI_THREAD_FUNNELED, &provided) != MPI_SUCCESS)
     return SSNE_FAILED;
   if (provided < MPI_THREAD_FUNNELED) {
