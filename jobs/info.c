@@ -56,12 +56,24 @@ static ssne_code show_history(ssne_store *store, ssne_error *err) {
   return SSNE_OK;
 }
 
+/* Lines stay lines; what else is no character to be read could drive the terminal. */
+static void print_text(const char *text) {
+  for (; *text; text++) {
+    const unsigned char c = (unsigned char)*text;
+    putchar((c < 0x20 && c != '\n') || c == 0x7f ? '?' : c);
+  }
+}
+
 static ssne_code show_attributes(ssne_store *store, ssne_error *err) {
   printf("\n");
   for (size_t i = 0; i < sizeof attributes / sizeof *attributes; i++) {
     char *value = NULL;
     SSNE_TRY(ssne_store_get_text(store, attributes[i], &value, err));
-    if (value) printf("%s: %s\n", attributes[i], value);
+    if (value) {
+      printf("%s: ", attributes[i]);
+      print_text(value);
+      printf("\n");
+    }
     ssne_free(&value);
   }
   return SSNE_OK;
