@@ -2,35 +2,18 @@
 ranks; without hanging (each run has a minute)."""
 import os
 import shutil
-import sys
 
 import h5py
 import numpy as np
 from PIL import Image
 
-from harness import MODEL, draw_sample, errors_of, folder, run, succeed
+from harness import MODEL, draw_sample, expect, finish, folder, succeed
 
-failures = 0
 OUT = folder()
 IMAGES = draw_sample(10)
 RUN = os.path.join(OUT, "run.h5")
 MAP = os.path.join(OUT, "map.png")
 FAST = ["--perplexity", 5, "--early-iterations", 20, "--iterations", 20]
-
-
-def expect(code, *says, of, ranks=(1, 3), env=None):
-    """Runs `of` and checks the code, and that one error line holds every word of `says`."""
-    global failures
-    for r in ranks:
-        done = run(*of, ranks=r, env=env, timeout=60)
-        lines = errors_of(done)
-        good = (done.returncode == code and len(lines) == 1 and all(s in lines[0] for s in says)
-                and "MPI_ABORT" not in done.stderr and "HDF5-DIAG" not in done.stderr
-                and "Traceback" not in done.stderr and "c10::" not in done.stderr)
-        print("ok  " if good else "FAIL", f"[{r}]", lines[0][:200] if lines else done.stderr[-600:])
-        if not good:
-            print(f"     expected exit {code} (was {done.returncode}) and", says)
-            failures += 1
 
 
 def fresh():
@@ -175,4 +158,4 @@ def outputs():
 
 for part in (command_line, folders, images, models, matrices, outputs):
     part()
-sys.exit(1 if failures else 0)
+finish()

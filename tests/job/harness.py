@@ -46,6 +46,28 @@ def errors_of(done):
     return [line for line in done.stderr.splitlines() if line.startswith("shardsne: error:")]
 
 
+failures = []
+
+
+def expect(code, *says, of, ranks=(1, 3), env=None, cwd=None):
+    """Runs `of` within a minute and checks the code, and that one error line holds every word of `says`."""
+    for r in ranks:
+        done = run(*of, ranks=r, env=env, timeout=60, cwd=cwd)
+        lines = errors_of(done)
+        good = (done.returncode == code and len(lines) == 1 and all(s in lines[0] for s in says)
+                and "MPI_ABORT" not in done.stderr and "HDF5-DIAG" not in done.stderr
+                and "Traceback" not in done.stderr and "c10::" not in done.stderr)
+        print("ok  " if good else "FAIL", f"[{r}]", lines[0][:200] if lines else done.stderr[-600:])
+        if not good:
+            print(f"     expected exit {code} (was {done.returncode}) and", says)
+            failures.append(of)
+
+
+def finish():
+    """Ends a script of expectations."""
+    sys.exit(1 if failures else 0)
+
+
 def digests(path, ranks=1):
     """Dataset -> digest, as `info` prints them."""
     lines = succeed("info", path, ranks=ranks).stdout.splitlines()
