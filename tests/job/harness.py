@@ -1,7 +1,10 @@
 """What the tests from outside share: running the program under MPI, and small inputs."""
 import atexit
+import glob
+import hashlib
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -26,12 +29,51 @@ def folder():
     return path
 
 
-def run(*arguments, ranks=1, env=None, timeout=300, cwd=None):
-    """The finished process: .returncode, .stdout, .stderr (text, bad bytes escaped)."""
-    return subprocess.run([MPI, str(ranks), SHARDSNE, *map(str, arguments)], cwd=cwd,
-                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=timeout,
-                          env=dict(os.environ, **(env or {})), encoding="utf-8",
-                          errors="backslashreplace", stdin=subprocess.DEVNULL)
+def descendants(pid):
+    """The processes that a process started, and those started by these."""
+    for path in glob.glob(f"/proc/{pid}/task/*/children"):
+        try:
+            with open(path) as f:
+                children = f.read().split()
+        except OSError:
+            continue  # it has ended
+        for child in children:
+            yield from descendants(int(child))
+            yield int(child)
+
+
+def kill_all(pid):
+    """A process and its descendants, at once: mpirun would let its ranks end in order."""
+    for process in [*descendants(pid), pid]:
+        try:
+            os.kill(process, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+
+
+def start(*arguments, ranks=1, env=None, cwd=None, under=()):
+    """The job, running; `under` is put before the program."""
+    return subprocess.Popen([MPI, str(ranks), *under, SHARDSNE, *map(str, arguments)], cwd=cwd,
+                            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                            env=dict(os.environ, **(env or {})), encoding="utf-8",
+                            errors="backslashreplace", stdin=subprocess.DEVNULL)
+
+
+def finish(job, timeout=300):
+    """The finished process: .returncode, .stdout, .stderr (text, bad bytes escaped). After `timeout`
+    nothing of it is left running, and the exception's .said is what it had said."""
+    try:
+        stdout, stderr = job.communicate(timeout=timeout)
+    except BaseException as end:
+        kill_all(job.pid)
+        end.said = job.communicate()[1]
+        raise
+    return subprocess.CompletedProcess(job.args, job.returncode, stdout, stderr)
+
+
+def run(*arguments, ranks=1, env=None, timeout=300, cwd=None, under=()):
+    """The finished process, as `finish` gives it."""
+    return finish(start(*arguments, ranks=ranks, env=env, cwd=cwd, under=under), timeout)
 
 
 def succeed(*arguments, **options):
@@ -72,6 +114,26 @@ def digests(path, ranks=1):
     """Dataset -> digest, as `info` prints them."""
     lines = succeed("info", path, ranks=ranks).stdout.splitlines()
     return {f[0]: f[3] for f in (line.split() for line in lines) if len(f) == 4 and f[0][0] == "/"}
+
+
+def content(path):
+    """All that a run file holds but times: dataset or attribute -> digest."""
+    import h5py
+
+    found = {}
+
+    def add(name, item):
+        if isinstance(item, h5py.Dataset):
+            values = item[...]
+            if "seconds" in (values.dtype.names or ()):
+                values["seconds"] = 0
+            digest = hashlib.sha256(values.tobytes()).hexdigest()
+            found["/" + name] = (str(values.dtype), values.shape, digest)
+
+    with h5py.File(path, "r") as f:
+        f.visititems(add)
+        found.update((name, str(value)) for name, value in f.attrs.items() if name != "created")
+    return found
 
 
 def draw_sample(count=10, seed=0):
