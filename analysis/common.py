@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import json
 import os
 import re
@@ -114,7 +115,8 @@ class Finished:
         return f"exit code {self.code}: {(errors or lines or ['it said nothing'])[-1].strip()}"
 
 
-def _descendants(pid: int) -> Iterable[int]:
+def descendants(pid: int) -> Iterable[int]:
+    """A process and all that it started."""
     yield pid
     for task in Path(f"/proc/{pid}/task").glob("*/children"):
         try:
@@ -122,11 +124,11 @@ def _descendants(pid: int) -> Iterable[int]:
         except OSError:
             continue  # the thread has ended
         for child in children:
-            yield from _descendants(int(child))
+            yield from descendants(int(child))
 
 
 def _read_peaks(pid: int, peaks: dict[int, int], only: str | None) -> None:
-    for process in _descendants(pid):
+    for process in descendants(pid):
         try:
             status = Path(f"/proc/{process}/status").read_text()
         except OSError:
@@ -298,6 +300,33 @@ def check_program_options(options: Any) -> None:
     if not 1 <= options.ranks <= options.cores:
         fail(f"--ranks {options.ranks}: between 1 and --cores, {options.cores}")
     options.program = find_program(options.program)
+
+
+# --- what a run file holds -----------------------------------------------------------------------
+
+
+def content(path: Path | str) -> dict[str, str]:
+    """Dataset or attribute -> its digest or text: all of a run file but dates and times."""
+    import h5py
+
+    found: dict[str, str] = {}
+
+    def add(name: str, item: Any) -> None:
+        if isinstance(item, h5py.Dataset):
+            values = item[...]
+            if "seconds" in (values.dtype.names or ()):
+                values["seconds"] = 0
+            found["/" + name] = f"{values.dtype} {values.shape} {hashlib.sha256(values.tobytes()).hexdigest()}"
+
+    with h5py.File(path, "r") as file:
+        file.visititems(add)
+        found.update((name, str(value)) for name, value in file.attrs.items() if name != "created")
+    return found
+
+
+def differences(found: dict[str, Any], expected: dict[str, Any]) -> list[str]:
+    """The names whose values differ."""
+    return sorted(name for name in {*found, *expected} if found.get(name) != expected.get(name))
 
 
 # --- tables and figures --------------------------------------------------------------------------

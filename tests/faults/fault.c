@@ -13,7 +13,7 @@
 
 static const char *const kind_names[FAULT_KINDS] = {"alloc", "thread", "spawn",  "open", "read",
                                                     "write", "change", "decode", "mpi",  "below"};
-static const char *const way_names[] = {"", "error", "full", "short", "torn", "kill"};
+static const char *const way_names[] = {"", "error", "full", "short", "torn", "kill", "stop"};
 
 /* All there is to know of one process: what it shall do, and what it did. */
 static struct {
@@ -56,7 +56,7 @@ static void choose(const char *choice) {
   const size_t length = strcspn(choice, "-:");
   const char *way = choice[length] == '-' ? choice + length + 1 : "error:";
   const int kind = find(kind_names, FAULT_KINDS, choice, length);
-  state.way = (fault_way)find(way_names, FAULT_KILL + 1, way, strcspn(way, ":"));
+  state.way = (fault_way)find(way_names, FAULT_STOP + 1, way, strcspn(way, ":"));
   char *end = NULL;
   state.first = state.last = strtol(colon + 1, &end, 10);
   if (*end == '+') {
@@ -102,7 +102,9 @@ fault_way fault_strikes(fault_kind kind, const char *call, const char *file) {
     dprintf(STDERR_FILENO, "fault: rank %d: %s %ld: %s %s\n", state.rank, kind_names[kind], n, call,
             file ? file : "");
   if (state.way == FAULT_KILL) fault_kill();
-  return state.way;
+  if (state.way != FAULT_STOP) return state.way;
+  kill(getpid(), SIGSTOP);
+  return FAULT_NONE;
 }
 
 void fault_kill(void) {

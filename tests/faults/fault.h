@@ -35,10 +35,12 @@ typedef enum fault_way {
   FAULT_FULL,  /* ENOSPC */
   FAULT_SHORT, /* half of it is read or written, which is no error */
   FAULT_TORN,  /* half of it is written, then the rank is killed */
-  FAULT_KILL   /* the rank is killed before the call */
+  FAULT_KILL,  /* the rank is killed before the call */
+  FAULT_STOP   /* it is stopped there (SIGSTOP) until it is told to go on, and then all is well */
 } fault_way;
 
-/* Counts a call, and says how it is to fail. FAULT_KILL does not return. `file` may be NULL. */
+/* Counts a call, and says how it is to fail. FAULT_KILL does not return,
+ * FAULT_STOP returns FAULT_NONE. `file` may be NULL. */
 fault_way fault_strikes(fault_kind kind, const char *call, const char *file);
 
 /* Whether file calls are of interest at all; false also before the library is set up. */

@@ -17,11 +17,11 @@ import subprocess
 import sys
 import time
 
-sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "job"))
-from harness import MODEL, content, draw_sample, errors_of, folder, run, succeed
+from sample import STAGES, Sample
+
+from harness import differences, errors_of, folder, run
 
 HOST = socket.gethostname()
-STAGES = ("extract", "embed", "render")
 FAULTS = ("alloc", "thread", "spawn", "open", "read", "read-short", "write", "write-full", "write+", "write-full+",
           "write-short", "write-torn", "write-kill", "change", "change-kill", "decode", "mpi", "mpi-kill",
           "below")  # fmt: skip
@@ -45,72 +45,28 @@ def is_kill(fault):
     return fault.split(":")[0].endswith(("-kill", "-torn"))
 
 
-def differences(found, expected):
-    return ", ".join(str(key) for key in sorted({*found, *expected}, key=str) if found.get(key) != expected.get(key))
-
-
-class Stages:
-    """The three commands, what each begins with, and what each must come to."""
-
-    def __init__(self, images):
-        self.images = images
-        self.base = folder()
-        self.expected = {}
-        for stage in STAGES:
-            self.prepare(stage, self.base)
-            succeed(*self.command(stage, self.base), ranks=2)
-            shutil.copy(os.path.join(self.base, "r.h5"), os.path.join(self.base, f"after-{stage}.h5"))
-            self.expected[stage] = self.result(stage, self.base)
-
-    def command(self, stage, where):
-        run_file, plot = os.path.join(where, "r.h5"), os.path.join(where, "map.png")
-        return {
-            "extract": ["extract", "--images", self.images, "--model", MODEL, "--drop-last", 1, "--batch", 8,
-                        "--threads", 1, "--out", run_file],
-            "embed": ["embed", run_file, "--perplexity", 8, "--early-iterations", 20, "--iterations", 20,
-                      "--threads", 1],
-            "render": ["render", run_file, "--plot", plot, "--dpi", 50],
-        }[stage]  # fmt: skip
-
-    def prepare(self, stage, where):
-        """Puts into an empty folder what the stage begins with."""
-        before = STAGES.index(stage) - 1
-        if before >= 0:
-            shutil.copy(os.path.join(self.base, f"after-{STAGES[before]}.h5"), os.path.join(where, "r.h5"))
-
-    def result(self, stage, where, killed=False):
-        """What the run file holds, the picture, and which files there are, but what a killed run must leave."""
-        found = content(os.path.join(where, "r.h5"))
-        names = [name for name in os.listdir(where) if not name.startswith("after-")]
-        found["files"] = sorted(name for name in names if not (killed and name.endswith(".partial")))
-        if stage == "render":
-            with open(os.path.join(where, "map.png"), "rb") as f:
-                found["picture"] = hash(f.read())
-        return found
-
-
 class Walk:
     def __init__(self, options):
         self.library = os.path.abspath(options.library)
         self.timeout = options.timeout
-        self.stages = Stages(draw_sample(5))
+        self.sample = Sample(5)
         self.counts = {}
         self.failures = 0
 
     def under(self, fault, where):
         """What loads the library before the program."""
         return ["env", f"LD_PRELOAD={self.library}", f"SHARDSNE_FAULT={fault}",
-                f"SHARDSNE_FAULT_UNDER={where}:{self.stages.images}"]  # fmt: skip
+                f"SHARDSNE_FAULT_UNDER={where}:{self.sample.images}"]  # fmt: skip
 
     def with_fault(self, stage, ranks, fault, where):
-        return run(*self.stages.command(stage, where), ranks=ranks, under=self.under(fault, where),
+        return run(*self.sample.command(stage, where), ranks=ranks, under=self.under(fault, where),
                    timeout=self.timeout)  # fmt: skip
 
     def calls(self, stage, ranks):
         """[rank][kind] -> how many calls an undisturbed run makes."""
         if (stage, ranks) not in self.counts:
             where = folder()
-            self.stages.prepare(stage, where)
+            self.sample.prepare(stage, where)
             done = self.with_fault(stage, ranks, "count", where)
             lines = re.findall(r"^fault: rank (\d+): (.*)$", done.stderr, re.M)
             assert done.returncode == 0 and len(lines) == ranks, done.stderr
@@ -139,8 +95,8 @@ class Walk:
         if "ERROR: AddressSanitizer" in done.stderr or "LeakSanitizer" in done.stderr or "runtime error" in done.stderr:
             return "the sanitizer objects"
         if done.returncode == 0:
-            found, expected = self.stages.result(stage, where), self.stages.expected[stage]
-            return "" if found == expected else f"ends well with another result: {differences(found, expected)}"
+            found, expected = self.sample.result(stage, where), self.sample.expected[stage]
+            return "" if found == expected else f"ends well with another result: {', '.join(differences(found, expected))}"
         if not struck:
             return "fails without a fault"
         if is_kill(fault):
@@ -156,19 +112,19 @@ class Walk:
     def judge_again(self, stage, where, ranks, killed):
         """The same command without a fault."""
         try:
-            done = run(*self.stages.command(stage, where), ranks=ranks, timeout=self.timeout)
+            done = run(*self.sample.command(stage, where), ranks=ranks, timeout=self.timeout)
         except subprocess.TimeoutExpired:
             return f"the same command again, on {ranks}, hangs"
         if done.returncode != 0:
             return f"the same command again, on {ranks}, fails: {(errors_of(done) or [done.stderr])[0]}"
-        found, expected = self.stages.result(stage, where, killed), self.stages.expected[stage]
+        found, expected = self.sample.result(stage, where, killed), self.sample.expected[stage]
         if found != expected:
-            return f"the same command again, on {ranks}, has another result: {differences(found, expected)}"
+            return f"the same command again, on {ranks}, has another result: {', '.join(differences(found, expected))}"
         return ""
 
     def try_one(self, stage, ranks, fault, ranks_after):
         where = folder()
-        self.stages.prepare(stage, where)
+        self.sample.prepare(stage, where)
         said = ""
         try:
             done = self.with_fault(stage, ranks, fault, where)
@@ -185,7 +141,7 @@ class Walk:
             print("         ", line.replace(where, "DIR")[:240])
         if wrong:
             self.failures += 1
-            print("          ", *self.under(fault, "DIR"), "mpirun -n", ranks, *self.stages.command(stage, "DIR"))
+            print("          ", *self.under(fault, "DIR"), "mpirun -n", ranks, *self.sample.command(stage, "DIR"))
         sys.stdout.flush()
         shutil.rmtree(where)
 

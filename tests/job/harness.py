@@ -1,7 +1,5 @@
 """What the tests from outside share: running the program under MPI, and small inputs."""
 import atexit
-import glob
-import hashlib
 import os
 import shutil
 import signal
@@ -16,6 +14,9 @@ SHARED = os.environ["SHARDSNE_SHARED"]
 DRAW = os.environ.get("SHARDSNE_DRAW_SAMPLE", "")
 MODEL = os.path.join(SOURCE, "analysis", "sample", "sample-cnn.pt")
 
+sys.path.insert(0, os.path.join(SOURCE, "analysis"))
+from common import content, descendants, differences  # noqa: E402; what the analysis programs use as well
+
 
 def skip(why):
     print("skipped:", why)
@@ -29,22 +30,9 @@ def folder():
     return path
 
 
-def descendants(pid):
-    """The processes that a process started, and those started by these."""
-    for path in glob.glob(f"/proc/{pid}/task/*/children"):
-        try:
-            with open(path) as f:
-                children = f.read().split()
-        except OSError:
-            continue  # it has ended
-        for child in children:
-            yield from descendants(int(child))
-            yield int(child)
-
-
 def kill_all(pid):
     """A process and its descendants, at once: mpirun would let its ranks end in order."""
-    for process in [*descendants(pid), pid]:
+    for process in list(descendants(pid)):
         try:
             os.kill(process, signal.SIGKILL)
         except ProcessLookupError:
@@ -114,26 +102,6 @@ def digests(path, ranks=1):
     """Dataset -> digest, as `info` prints them."""
     lines = succeed("info", path, ranks=ranks).stdout.splitlines()
     return {f[0]: f[3] for f in (line.split() for line in lines) if len(f) == 4 and f[0][0] == "/"}
-
-
-def content(path):
-    """All that a run file holds but times: dataset or attribute -> digest."""
-    import h5py
-
-    found = {}
-
-    def add(name, item):
-        if isinstance(item, h5py.Dataset):
-            values = item[...]
-            if "seconds" in (values.dtype.names or ()):
-                values["seconds"] = 0
-            digest = hashlib.sha256(values.tobytes()).hexdigest()
-            found["/" + name] = (str(values.dtype), values.shape, digest)
-
-    with h5py.File(path, "r") as f:
-        f.visititems(add)
-        found.update((name, str(value)) for name, value in f.attrs.items() if name != "created")
-    return found
 
 
 def draw_sample(count=10, seed=0):
