@@ -60,9 +60,9 @@ typedef struct ssne_set_shape {
  * the new one is whole. `comm` is duplicated. */
 ssne_code ssne_store_create(const char *path, MPI_Comm comm, ssne_store **out, ssne_error *err);
 
-/* Not collective, before anything else of this header: the program, not HDF5, says when files are
- * closed. At its end HDF5 would otherwise write what it could not write before, over a change taken
- * back. */
+/* Not collective, before anything else of this header and before MPI_Init: the program, not HDF5,
+ * says when files are closed. At its end HDF5 would otherwise write what it could not write before,
+ * over a change taken back. */
 void ssne_store_begin(void);
 
 /* Collective: opens `path`, or where that does not exist `path`.partial (*partial then says so; may

@@ -191,6 +191,7 @@ static ssne_code create_alone(const ssne_store *s, ssne_error *err) {
 
 void ssne_store_begin(void) {
   (void)H5dont_atexit();
+  (void)H5open(); /* before MPI_Init, else HDF5 has MPI_Finalize end it all the same */
 }
 
 ssne_code ssne_store_create(const char *path, MPI_Comm comm, ssne_store **out, ssne_error *err) {
