@@ -26,7 +26,7 @@ class Sample:
             "extract": ["extract", "--images", images or self.images, "--model", MODEL, "--drop-last", 1,
                         "--batch", 8, "--threads", 1, "--out", run_file],
             "embed": ["embed", run_file, "--perplexity", 8, "--early-iterations", 20, "--iterations", 20,
-                      "--threads", 1],
+                      "--checkpoint-every", 10, "--threads", 1],
             "render": ["render", run_file, "--plot", plot, "--dpi", 50],
         }[stage]  # fmt: skip
 
@@ -41,7 +41,8 @@ class Sample:
         was killed or locked out must leave."""
         found = content(os.path.join(where, "r.h5"))
         found.pop("extract_options", None)  # the folder of the images may be a copy
-        names = [name for name in os.listdir(where) if not name.startswith("after-")]
+        # Open MPI tries whether there are locks, and may not get rid of the file
+        names = [name for name in os.listdir(where) if not name.startswith("after-") and ".locktest." not in name]
         found["files"] = sorted(name for name in names if not (harmed and name.endswith(".partial")))
         if stage == "render":
             with open(os.path.join(where, "map.png"), "rb") as f:
