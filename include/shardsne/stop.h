@@ -10,7 +10,8 @@
 typedef struct ssne_stop ssne_stop;
 
 /* Not collective; to be called before MPI_Init and whatever else starts threads: from here on USR1,
- * TERM and INT are blocked in all of them, and a thread of the stop's own waits for them. A second
+ * TERM and INT are blocked in all of them (one that unblocks them passes
+ * them on), and a thread of the stop's own waits for them. A second
  * INT ends the process at once. Free with ssne_stop_destroy. */
 ssne_code ssne_stop_create(ssne_stop **out, ssne_error *err);
 

@@ -9,17 +9,41 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
+#include <ucontext.h>
 #include <unistd.h>
+
+enum { SIGNALS = 3 };
+static const int stop_signals[SIGNALS] = {SIGINT, SIGTERM, SIGUSR1};
 
 struct ssne_stop {
   pthread_t waiter;
   sigset_t signals, before;
-  atomic_int signal; /* the first that came; 0: none */
-  double end;        /* by ssne_clock */
+  struct sigaction were[SIGNALS]; /* what the signals did before */
+  atomic_int signal;              /* the first that came; 0: none */
+  double end;                     /* by ssne_clock */
 };
 
-/* A thread that waits for signals needs no handler, and so nothing that is global, and may do what
- * handlers may not. */
+/* Open MPI's PMIx starts a thread that blocks nothing. A signal to the process may be given to that
+ * one, which has it blocked from then on and sends it once more, to the thread that waits. */
+static void pass_on(int signal, siginfo_t *info, void *context) {
+  (void)info;
+  ucontext_t *thread = context;
+  for (int i = 0; i < SIGNALS; i++) sigaddset(&thread->uc_sigmask, stop_signals[i]);
+  (void)kill(getpid(), signal); /* blocked here while this runs */
+}
+
+static void take_signals(ssne_stop *stop) {
+  struct sigaction action = {.sa_sigaction = pass_on, .sa_flags = SA_SIGINFO | SA_RESTART};
+  action.sa_mask = stop->signals;
+  for (int i = 0; i < SIGNALS; i++) (void)sigaction(stop_signals[i], &action, &stop->were[i]);
+}
+
+static void give_back_signals(const ssne_stop *stop) {
+  for (int i = 0; i < SIGNALS; i++) (void)sigaction(stop_signals[i], &stop->were[i], NULL);
+}
+
+/* A thread that waits for signals has no need of a handler that does the work, and so of nothing
+ * that is global, and may do what handlers may not. */
 static void *wait_for_signals(void *argument) {
   ssne_stop *stop = argument;
   for (;;) {
@@ -33,6 +57,7 @@ static void *wait_for_signals(void *argument) {
     sigset_t interrupt;
     sigemptyset(&interrupt);
     sigaddset(&interrupt, SIGINT);
+    give_back_signals(stop);
     (void)pthread_sigmask(SIG_UNBLOCK, &interrupt, NULL);
     (void)raise(SIGINT);
     _exit(128 + SIGINT); /* where INT is ignored, as behind nohup */
@@ -44,12 +69,13 @@ ssne_code ssne_stop_create(ssne_stop **out, ssne_error *err) {
   ssne_stop *stop = *out;
   stop->end = INFINITY;
   sigemptyset(&stop->signals);
-  static const int signals[] = {SIGUSR1, SIGTERM, SIGINT};
-  for (size_t i = 0; i < sizeof signals / sizeof *signals; i++)
-    sigaddset(&stop->signals, signals[i]);
+  for (int i = 0; i < SIGNALS; i++) sigaddset(&stop->signals, stop_signals[i]);
   int failed = pthread_sigmask(SIG_BLOCK, &stop->signals, &stop->before);
   if (!failed) failed = pthread_create(&stop->waiter, NULL, wait_for_signals, stop);
-  if (!failed) return SSNE_OK;
+  if (!failed) {
+    take_signals(stop);
+    return SSNE_OK;
+  }
   ssne_free(out);
   return ssne_fail(err, SSNE_FAILED, "a thread that waits for signals cannot be started: %s",
                    strerror(failed));
@@ -59,6 +85,7 @@ void ssne_stop_destroy(ssne_stop **stop) {
   if (!*stop) return;
   pthread_cancel((*stop)->waiter); /* sigwait is a cancellation point */
   pthread_join((*stop)->waiter, NULL);
+  give_back_signals(*stop);
   (void)pthread_sigmask(SIG_SETMASK, &(*stop)->before, NULL);
   ssne_free(stop);
 }
