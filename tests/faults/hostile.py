@@ -15,7 +15,7 @@ import numpy as np
 
 from sample import Sample
 
-from harness import content, descendants, differences, errors_of, finish, folder, run, start, succeed
+from harness import content, descendants, differences, errors_of, folder, run, start, succeed, wait_for
 
 LIBRARY = os.path.abspath(sys.argv[1])
 SIZE = 32 << 20  # of the disk
@@ -52,7 +52,7 @@ def stop_at(command, ranks, fault, *folders):
             if is_stopped(process):
                 return job, process
         time.sleep(0.005)
-    raise SystemExit(f"{fault} never happened: {finish(job).stderr}")
+    raise SystemExit(f"{fault} never happened: {wait_for(job).stderr}")
 
 
 def fail(what):
@@ -68,7 +68,7 @@ def disturb(name, command, ranks, fault, folders, do, undo, right, says):
     do()
     os.kill(rank, signal.SIGCONT)
     try:
-        done = finish(job, 60)
+        done = wait_for(job, 60)
     except subprocess.TimeoutExpired as late:
         fail(f"{name}: hangs\n{late.said}")
         undo()

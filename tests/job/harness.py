@@ -47,7 +47,7 @@ def start(*arguments, ranks=1, env=None, cwd=None, under=()):
                             errors="backslashreplace", stdin=subprocess.DEVNULL)
 
 
-def finish(job, timeout=300):
+def wait_for(job, timeout=300):
     """The finished process: .returncode, .stdout, .stderr (text, bad bytes escaped). After `timeout`
     nothing of it is left running, and the exception's .said is what it had said."""
     try:
@@ -60,8 +60,8 @@ def finish(job, timeout=300):
 
 
 def run(*arguments, ranks=1, env=None, timeout=300, cwd=None, under=()):
-    """The finished process, as `finish` gives it."""
-    return finish(start(*arguments, ranks=ranks, env=env, cwd=cwd, under=under), timeout)
+    """The finished process, as `wait_for` gives it."""
+    return wait_for(start(*arguments, ranks=ranks, env=env, cwd=cwd, under=under), timeout)
 
 
 def succeed(*arguments, **options):
