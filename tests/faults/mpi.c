@@ -4,6 +4,7 @@
 #include "fault.h"
 
 #include <mpi.h>
+#include <stddef.h>
 
 /* Whether this call is to fail; the program's own and those of libraries are counted apart. */
 static bool fails(const char *call, const void *caller) {
