@@ -119,7 +119,8 @@ def twice():
             break
         time.sleep(0.001)
     done = finish(job)
-    assert done.returncode not in (0, 1, 2), (done.returncode, done.stderr)
+    # MPICH's launcher hands on the number of the signal, 2.
+    assert done.returncode not in (0, 1, 75) and not errors_of(done), (done.returncode, done.stderr)
 
 
 def time_limits(expected):
