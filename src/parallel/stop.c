@@ -20,6 +20,7 @@ struct ssne_stop {
   sigset_t signals, before;
   struct sigaction were[SIGNALS]; /* what the signals did before */
   atomic_int signal;              /* the first that came; 0: none */
+  atomic_bool over;               /* the thread is to end at the next */
   double end;                     /* by ssne_clock */
 };
 
@@ -49,6 +50,7 @@ static void *wait_for_signals(void *argument) {
   for (;;) {
     int signal = 0, none = 0;
     if (sigwait(&stop->signals, &signal) != 0) continue;
+    if (atomic_load(&stop->over)) return NULL;
     if (atomic_compare_exchange_strong(&stop->signal, &none, signal) || signal != SIGINT) continue;
     if (none != SIGINT) { /* asked by the scheduler first: from now on by a person */
       atomic_store(&stop->signal, signal);
@@ -83,7 +85,8 @@ ssne_code ssne_stop_create(ssne_stop **out, ssne_error *err) {
 
 void ssne_stop_destroy(ssne_stop **stop) {
   if (!*stop) return;
-  pthread_cancel((*stop)->waiter); /* sigwait is a cancellation point */
+  atomic_store(&(*stop)->over, true);
+  (void)pthread_kill((*stop)->waiter, SIGUSR1); /* ThreadSanitizer does not follow a cancellation */
   pthread_join((*stop)->waiter, NULL);
   give_back_signals(*stop);
   (void)pthread_sigmask(SIG_SETMASK, &(*stop)->before, NULL);
