@@ -46,7 +46,7 @@ def is_kill(fault):
 
 # Defects known and not yet mended: a call, what is wrong, why. They are shown, but do not fail the walk.
 KNOWN = [
-    (r":[23]:write", "^hangs$", "parallel HDF5 writes metadata when it closes a file, and one rank alone hears that it failed"),
+    (r":[23]:write", "^hangs$", "parallel HDF5 writes metadata when it closes a file; that it failed one rank alone hears"),
     (r":below:", "^hangs$", "HDF5 sets MPI_ERRORS_RETURN on its communicator, and does not tell the other ranks"),
     (r":alloc:", "does not name the cause", "ssne_attribute_write loses the error of its allocation"),
     (r":[23]:thread:1@", "rank and host", "the thread for signals starts before MPI, which knows them"),
@@ -108,8 +108,8 @@ class Walk:
         if "ERROR: AddressSanitizer" in done.stderr or "LeakSanitizer" in done.stderr or "runtime error" in done.stderr:
             return "the sanitizer objects"
         if done.returncode == 0:
-            found, expected = self.sample.result(stage, where), self.sample.expected[stage]
-            return "" if found == expected else f"ends well with another result: {', '.join(differences(found, expected))}"
+            different = differences(self.sample.result(stage, where), self.sample.expected[stage])
+            return f"ends well with another result: {', '.join(different)}" if different else ""
         if not struck:
             return "fails without a fault"
         if is_kill(fault):
@@ -199,7 +199,8 @@ def main():
             if fault and tried < options.points:
                 walk.try_one(*case[:2], fault, chance.randint(1, 3))
                 tried += 1
-    print(f"{tried} faults, {walk.failures} failures, {walk.known} known ones, seed {options.seed}, {time.monotonic() - began:.0f} s")
+    seconds = time.monotonic() - began
+    print(f"{tried} faults, {walk.failures} failures, {walk.known} known ones, seed {options.seed}, {seconds:.0f} s")
     sys.exit(1 if walk.failures else 0)
 
 
