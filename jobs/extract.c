@@ -309,22 +309,28 @@ static ssne_code load_model(extraction *x, ssne_error *err) {
 
 /* --- the work ---------------------------------------------------------------------------- */
 
-/* Not collective: which own blocks are done already: those of whose samples all are good, since
- * states are written after the rows. A block with a bad image is tried again: the image may have
- * been mended. */
+/* Not collective: which own blocks are done already: those of whose samples all are good and their
+ * states whole, since states are written after the rows. A block with a bad image is tried again:
+ * the image may have been mended. The marks in the file are made to say the same. */
 static ssne_code read_progress(extraction *x, ssne_error *err) {
   const ssne_partition *p = &x->images.partition;
-  uint8_t *state = NULL;
-  SSNE_TRY(ssne_alloc(&state, p->own_rows, 1, "states", err));
-  const ssne_code code =
-      ssne_store_read(x->store, SSNE_SET_SAMPLE_STATUS, p->first_row, p->own_rows, state, err);
+  uint8_t *status = NULL, *state = NULL;
+  ssne_code code = ssne_alloc(&status, p->own_rows, 1, "states", err);
+  if (code == SSNE_OK) code = ssne_alloc(&state, p->own_rows, 1, "states", err);
+  if (code == SSNE_OK)
+    code = ssne_store_examine(x->store, SSNE_SET_SAMPLE_STATUS, p->first_row, p->own_rows, status,
+                              state, err);
   for (int64_t b = 0; b < p->own_blocks && code == SSNE_OK; b++) {
     const int64_t rows = ssne_partition_block_length(p, p->first_block + b);
     x->block_done[b] = 1;
-    for (int64_t r = 0; r < rows; r++)
-      if (state[b * p->block_rows + r] != SAMPLE_GOOD) x->block_done[b] = 0;
+    for (int64_t r = b * p->block_rows; r < b * p->block_rows + rows; r++)
+      if (status[r] != SAMPLE_GOOD || state[r] != SSNE_ROW_WHOLE) x->block_done[b] = 0;
     if (x->block_done[b]) x->rows_done += rows;
   }
+  if (code == SSNE_OK)
+    code = ssne_store_write(x->store, SSNE_SET_BLOCK_DONE, p->first_block, p->own_blocks,
+                            x->block_done, err);
+  ssne_free(&status);
   ssne_free(&state);
   return code;
 }
@@ -347,12 +353,12 @@ static ssne_code write_block(extraction *x, const pipeline_block *block, ssne_er
   const int64_t first = block->block * x->images.partition.block_rows;
   const uint8_t done = 1;
   SSNE_TRY(ssne_store_write(x->store, SSNE_SET_FEATURES, first, block->rows, block->features, err));
-  SSNE_TRY(
-      ssne_store_write(x->store, SSNE_SET_SAMPLE_STATUS, first, block->rows, block->state, err));
   /* nearly always empty, and then not written: the file stays sparse there */
   if (block->bad || x->resumed)
     SSNE_TRY(
         ssne_store_write(x->store, SSNE_SET_SAMPLE_REASON, first, block->rows, block->reason, err));
+  SSNE_TRY(
+      ssne_store_write(x->store, SSNE_SET_SAMPLE_STATUS, first, block->rows, block->state, err));
   SSNE_TRY(ssne_store_write(x->store, SSNE_SET_BLOCK_DONE, block->block, 1, &done, err));
   x->rows_done += block->rows;
   x->rows_bad += block->bad;
