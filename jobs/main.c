@@ -272,6 +272,6 @@ int main(int argc, char **argv) {
   ssne_log_destroy(&j.log);
   options_free_all(&j.options);
   MPI_Finalize();
-  ssne_stop_destroy(&j.stop);
+  /* j.stop stays: a signal that comes now must not make a failure of a job that is done */
   return (int)code;
 }
