@@ -17,15 +17,12 @@ static void one_line(char *text) {
 /* What does not fit is left out in the middle: a message says what is wrong, and what to do, after
  * the path that it begins with. */
 static void fit(const char *whole, char text[SSNE_ERROR_LENGTH]) {
-  const size_t length = strlen(whole), gap = strlen(GAP);
-  if (length < SSNE_ERROR_LENGTH) {
-    memcpy(text, whole, length + 1);
-  } else {
-    const size_t head = SSNE_ERROR_LENGTH / 2, tail = SSNE_ERROR_LENGTH - 1 - head - gap;
-    memcpy(text, whole, head);
-    memcpy(text + head, GAP, gap);
-    memcpy(text + head + gap, whole + length - tail, tail + 1);
-  }
+  const size_t length = strlen(whole), most = SSNE_ERROR_LENGTH - 1;
+  const size_t head = most / 2, tail = most - head - strlen(GAP);
+  if (length <= most)
+    snprintf(text, SSNE_ERROR_LENGTH, "%s", whole);
+  else
+    snprintf(text, SSNE_ERROR_LENGTH, "%.*s" GAP "%s", (int)head, whole, whole + length - tail);
   one_line(text);
 }
 
