@@ -47,6 +47,7 @@ def is_kill(fault):
 # Defects known and not yet mended: a call, what is wrong, why. They are shown, but do not fail the walk.
 KNOWN = [
     (r":[23]:write", "^hangs$", "parallel HDF5 writes metadata when it closes a file; that it failed one rank alone hears"),
+    (r":[23]:read", "^hangs$", "parallel HDF5 reads metadata together when it opens a file; that it failed one rank alone hears"),
     (r":below:", "^hangs$", "HDF5 sets MPI_ERRORS_RETURN on its communicator, and does not tell the other ranks"),
     (r":alloc:", "does not name the cause", "ssne_attribute_write loses the error of its allocation"),
     (r":[23]:thread:1@", "rank and host", "the thread for signals starts before MPI, which knows them"),
