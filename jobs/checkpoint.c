@@ -45,12 +45,13 @@ ssne_code checkpoint_parse(const char *text, checkpoint_rule *rule, ssne_error *
 /* --- opening and closing ----------------------------------------------------------------- */
 
 ssne_code checkpoint_open(job *j, const char *run_path, const char *owner,
-                          const ssne_partition *partition, int64_t history_length, checkpoint *out,
-                          ssne_error *err) {
+                          const ssne_partition *partition, const ssne_tsne_options *schedule,
+                          checkpoint *out, ssne_error *err) {
   *out = (checkpoint){.j = j,
                       .owner = owner,
                       .partition = *partition,
-                      .history_length = history_length,
+                      .history_length = ssne_tsne_history_length(schedule),
+                      .most_steps = schedule->early_iterations + schedule->iterations,
                       .slot = -1,
                       .written = ssne_clock()};
   SSNE_TRY(checkpoint_parse(j->options.embed.checkpoint_every, &out->rule, err));
@@ -68,7 +69,7 @@ void checkpoint_close(checkpoint *c) {
 
 ssne_code checkpoint_remove(checkpoint *c, ssne_error *err) {
   ssne_code code = ssne_store_close(&c->store, err);
-  if (code == SSNE_OK && c->j->rank == 0) code = ssne_store_delete(c->path, err);
+  if (code == SSNE_OK && c->j->rank == 0) code = ssne_store_delete(c->path, true, err);
   return ssne_agree(c->j->comm, code, err);
 }
 
@@ -156,6 +157,7 @@ static ssne_code write_checkpoint(checkpoint *c, const ssne_tsne_state *s, ssne_
   const MPI_Comm comm = c->j->comm;
   if (!c->store) SSNE_TRY(create_file(c, err));
   SSNE_TRY_ALL(comm, write_slot(c, slot, &none, err), err);
+  SSNE_TRY(ssne_store_flush(c->store, err));
   ssne_code code = move_state(c, slot, s, NULL, err);
   if (code == SSNE_OK) code = write_history(c, s, err);
   SSNE_TRY_ALL(comm, code, err);
@@ -196,9 +198,13 @@ static ssne_code read_slots(checkpoint *c, ssne_checkpoint_slot slots[2], ssne_e
   SSNE_TRY(ssne_store_examine(c->store, SSNE_SET_CHECKPOINT_SLOTS, 0, 2, slots, whole, err));
   const bool fits = state.rows == c->partition.rows && state.columns == MEMBERS &&
                     history.rows == c->history_length;
+  if (!fits)
+    return ssne_fail(
+        err, SSNE_FAILED,
+        "%s is not of the size that this embedding needs: --fresh starts over without it", c->path);
   for (int i = 0; i < 2; i++)
-    if (whole[i] != SSNE_ROW_WHOLE || !fits || slots[i].history < 0 ||
-        slots[i].history > history.rows)
+    if (whole[i] != SSNE_ROW_WHOLE || slots[i].steps > c->most_steps || slots[i].history < 1 ||
+        slots[i].history >= history.rows)
       slots[i].steps = -1;
   return SSNE_OK;
 }
@@ -248,10 +254,8 @@ static ssne_code open_file(checkpoint *c, bool *ours, ssne_error *err) {
     *ours = code == SSNE_OK && owner && strcmp(owner, c->owner) == 0;
     ssne_free(&owner);
   }
-  if (code != SSNE_OK) {
-    ssne_log_warn(c->j->log, "the checkpoint cannot be used: %s", err->text);
-    return ssne_store_close(&c->store, err);
-  }
+  if (code != SSNE_OK)
+    return ssne_fail_in(err, "the checkpoint cannot be opened (--fresh starts over without it)");
   return *ours ? SSNE_OK : ssne_store_close(&c->store, err);
 }
 

@@ -24,7 +24,7 @@ typedef struct checkpoint {
   const char *owner; /* what the checkpoint says it belongs to: the embedding begun in RUN.h5 */
   checkpoint_rule rule;
   ssne_partition partition; /* of the rows in the order of the descent */
-  int64_t history_length;
+  int64_t history_length, most_steps;
   ssne_store *store; /* NULL until the first is written */
   int slot;          /* the latest; -1: none */
   int64_t history;   /* entries in the file */
@@ -40,8 +40,8 @@ ssne_code checkpoint_parse(const char *text, checkpoint_rule *rule, ssne_error *
 /* Collective: for the run file at `run_path`. `owner` must outlive the checkpoint. Free with
  * checkpoint_close. */
 ssne_code checkpoint_open(job *j, const char *run_path, const char *owner,
-                          const ssne_partition *partition, int64_t history_length, checkpoint *out,
-                          ssne_error *err);
+                          const ssne_partition *partition, const ssne_tsne_options *schedule,
+                          checkpoint *out, ssne_error *err);
 
 /* Collective: closes what is open; the file stays. */
 void checkpoint_close(checkpoint *c);

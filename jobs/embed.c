@@ -105,8 +105,8 @@ static ssne_code begin(embedding *e, ssne_error *err) {
   const double since = ssne_clock();
   SSNE_TRY(name_owner(e, err));
   SSNE_TRY_ALL(comm, ssne_tsne_state_allocate(&e->partition, &e->schedule, &e->state, err), err);
-  SSNE_TRY(checkpoint_open(e->j, e->path, e->owner, &e->partition,
-                           ssne_tsne_history_length(&e->schedule), &e->checkpoint, err));
+  SSNE_TRY(
+      checkpoint_open(e->j, e->path, e->owner, &e->partition, &e->schedule, &e->checkpoint, err));
   if (e->j->options.output.fresh) SSNE_TRY(checkpoint_remove(&e->checkpoint, err));
   SSNE_TRY(checkpoint_load(&e->checkpoint, e->j->options.embed.resume_from, &e->state, &e->resumed,
                            err));
@@ -284,8 +284,9 @@ static ssne_code embed(embedding *e, ssne_error *err) {
     SSNE_TRY(
         job_sign(e->j, e->store, err)); /* what it kept serves, but the file is this program's */
   const ssne_edit begun[] = {ssne_edit_text("embed_complete", "no"),
-                             ssne_edit_text("embed_options", e->recorded)};
-  SSNE_TRY(ssne_store_change(e->store, begun, 2, err));
+                             ssne_edit_text("embed_options", e->recorded),
+                             ssne_edit_text("slurm_job", job_of_slurm())};
+  SSNE_TRY(ssne_store_change(e->store, begun, 3, err));
   SSNE_TRY(compute(e, err));
   return ssne_store_close(&e->store, err);
 }

@@ -119,7 +119,9 @@ ssne_code examine_rows(ssne_store *store, const run_facts *facts, ssne_set set, 
   SSNE_TRY(ssne_store_examine(store, set, first, rows, data, state, err));
   for (int64_t r = 0; r < rows; r++) {
     const char *row = (const char *)data + r * shape.columns * shape.width;
-    if (state[r] == SSNE_ROW_UNWRITTEN)
+    if (asks && status[r] == SAMPLE_BAD && state[r] != SSNE_ROW_DAMAGED)
+      defects[r] = ROW_EMPTY;
+    else if (state[r] == SSNE_ROW_UNWRITTEN)
       defects[r] = (int8_t)judge_unwritten(facts, set, asks && status[r] == SAMPLE_BAD);
     else
       defects[r] = (int8_t)(state[r] == SSNE_ROW_DAMAGED ? DEFECT_DAMAGED

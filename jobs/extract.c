@@ -222,6 +222,9 @@ static ssne_code write_samples(extraction *x, ssne_error *err) {
 
 static ssne_code create_file(extraction *x, ssne_error *err) {
   SSNE_TRY(ssne_store_create(x->path, x->j->comm, &x->store, err));
+  /* under --fresh: else the same command without it, after a stop, would take the old file for the
+   * result */
+  SSNE_TRY_ALL(x->j->comm, x->j->rank == 0 ? ssne_store_delete(x->path, false, err) : SSNE_OK, err);
   SSNE_TRY(job_sign(x->j, x->store, err));
   SSNE_TRY(define_all(x, err));
   SSNE_TRY(write_samples(x, err));

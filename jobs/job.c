@@ -47,6 +47,11 @@ job_libraries job_name_libraries(void) {
   return l;
 }
 
+const char *job_of_slurm(void) {
+  const char *number = getenv("SLURM_JOB_ID");
+  return number ? number : "";
+}
+
 ssne_code job_sign(job *j, ssne_store *store, ssne_error *err) {
   char date[32];
   const job_libraries libraries = job_name_libraries();
@@ -58,6 +63,7 @@ ssne_code job_sign(job *j, ssne_store *store, ssne_error *err) {
                              ssne_edit_text("library_torch", libraries.torch),
                              ssne_edit_text("library_hdf5", libraries.hdf5),
                              ssne_edit_text("library_mpi", libraries.mpi),
+                             ssne_edit_text("slurm_job", job_of_slurm()),
                              ssne_edit_text("created", date)};
   return ssne_store_change(store, edits, (int)(sizeof edits / sizeof *edits), err);
 }

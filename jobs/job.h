@@ -60,6 +60,9 @@ typedef struct job_libraries {
 
 job_libraries job_name_libraries(void);
 
+/* The number of the Slurm job that this is; "" where it is none. */
+const char *job_of_slurm(void);
+
 /* Collective: writes who made the file, and when, to its root attributes. */
 ssne_code job_sign(job *j, ssne_store *store, ssne_error *err);
 

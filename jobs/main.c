@@ -6,6 +6,7 @@
 #include "shardsne/agree.h"
 #include "shardsne/clock.h"
 #include "shardsne/exchange.h"
+#include "shardsne/memory.h"
 #include "shardsne/text.h"
 #include "shardsne/threads.h"
 
@@ -146,13 +147,30 @@ static ssne_code watch_the_time(job *j, ssne_error *err) {
   return SSNE_OK;
 }
 
+/* Collective: whether the run file was begun by this very job of Slurm's. */
+static ssne_code is_ours(job *j, const char *path, int *ours, ssne_error *err) {
+  ssne_store *store = NULL;
+  char *made = NULL;
+  if (ssne_store_open(path, false, j->comm, &store, NULL, err) != SSNE_OK)
+    return SSNE_OK; /* there is none, or none that can be gone on with */
+  ssne_code code = ssne_store_get_text(store, "slurm_job", &made, err);
+  *ours = code == SSNE_OK && made && strcmp(made, job_of_slurm()) == 0;
+  ssne_free(&made);
+  code = ssne_agree(j->comm, code, err);
+  const ssne_code closed = ssne_store_close(&store, err);
+  return code == SSNE_OK ? closed : code;
+}
+
 /* A job that Slurm starts again after it was preempted, or after exit code 75, has obeyed --fresh
- * already. Every rank has the same environment; rank 0's counts. */
+ * already if the file is its own. */
 static ssne_code obey_fresh_once(job *j, ssne_error *err) {
   const char *restarts = getenv("SLURM_RESTART_COUNT");
-  int again = j->options.output.fresh && restarts && strtol(restarts, NULL, 10) > 0;
+  const char *path = j->options.output.out ? j->options.output.out : j->word;
+  int again = j->options.output.fresh && path && restarts && strtol(restarts, NULL, 10) > 0;
+  int ours = 0;
   SSNE_TRY(ssne_broadcast(&again, sizeof again, 0, j->comm, err));
-  if (!again) return SSNE_OK;
+  if (again) SSNE_TRY(is_ours(j, path, &ours, err));
+  if (!ours) return SSNE_OK;
   j->options.output.fresh = false;
   ssne_log_info(j->log, "Slurm has started this job again: it goes on, --fresh or not");
   return SSNE_OK;

@@ -107,7 +107,9 @@ static ssne_code set_value(repair *r, const char *name, const char *value, ssne_
     ssne_free(&r->values[i]);
     return ssne_copy_text(&r->values[i], value, err);
   }
-  return SSNE_OK; /* no such step was begun */
+  if (strcmp(value, "yes") != 0 || r->texts == MOST_TEXTS) return SSNE_OK; /* it is not there */
+  SSNE_TRY(ssne_copy_text(&r->names[r->texts], name, err));
+  return ssne_copy_text(&r->values[r->texts++], value, err);
 }
 
 static bool keeps_features(const repair *r) {
@@ -116,7 +118,8 @@ static bool keeps_features(const repair *r) {
 
 /* Not collective: which steps the new file has completed. */
 static ssne_code mark_steps(repair *r, ssne_error *err) {
-  if (!keeps_features(r)) SSNE_TRY(set_value(r, "extract_complete", "no", err));
+  if (r->extracted)
+    SSNE_TRY(set_value(r, "extract_complete", keeps_features(r) ? "yes" : "no", err));
   if (!r->kept[SSNE_SET_NEIGHBOUR_INDEX]) SSNE_TRY(set_value(r, "neighbours_complete", "no", err));
   if (!r->kept[SSNE_SET_COORDINATES]) SSNE_TRY(set_value(r, "embed_complete", "no", err));
   return SSNE_OK;

@@ -80,8 +80,9 @@ ssne_code ssne_store_open_damaged(const char *path, MPI_Comm comm, ssne_store **
 /* Whether `path` (partial false) or `path`.partial (partial true) exists. Not collective. */
 bool ssne_store_exists(const char *path, bool partial);
 
-/* Not collective: removes the run file `path`, finished or not, and what may lie beside it. */
-ssne_code ssne_store_delete(const char *path, ssne_error *err);
+/* Not collective: removes the run file `path`, with or without an unfinished one, and their
+ * journals. */
+ssne_code ssne_store_delete(const char *path, bool unfinished_too, ssne_error *err);
 
 /* Collective: closes *store, if any, and sets it to NULL. An error says that the last writes
  * failed. */

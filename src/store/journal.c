@@ -17,6 +17,7 @@
 #include <fcntl.h>
 #include <libgen.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -33,12 +34,19 @@ typedef struct piece {
 
 /* --- files ------------------------------------------------------------------------------- */
 
+/* Beside the file itself, where `path` is a link to it. */
 static ssne_code name_of(const char *path, char **out, ssne_error *err) {
-  const size_t length = strlen(path);
-  SSNE_TRY(ssne_alloc(out, (int64_t)(length + sizeof ".journal"), 1, "characters", err));
-  memcpy(*out, path, length);
-  memcpy(*out + length, ".journal", sizeof ".journal");
-  return SSNE_OK;
+  char *real = realpath(path, NULL);
+  const char *file = real ? real : path;
+  const size_t length = strlen(file);
+  const ssne_code code =
+      ssne_alloc(out, (int64_t)(length + sizeof ".journal"), 1, "characters", err);
+  if (code == SSNE_OK) {
+    memcpy(*out, file, length);
+    memcpy(*out + length, ".journal", sizeof ".journal");
+  }
+  free(real);
+  return code;
 }
 
 static ssne_code fail(const char *path, const char *what, ssne_error *err) {
@@ -80,6 +88,35 @@ static void sync_folder(const char *path) {
     close(fd);
   }
   ssne_free(&copy);
+}
+
+/* --- the lock ---------------------------------------------------------------------------- */
+
+#define LOCK_TRIES 100
+#define LOCK_PAUSE_MICROSECONDS 50000
+
+typedef enum locking { LOCKED, ABSENT, BUSY, FAILED } locking;
+
+/* Opens the journal and locks it. Whoever held it before may have removed it, and what is open is
+ * then the journal of a change that is done: what has no name any more is not taken. Where the file
+ * system has no locks it goes without. */
+static locking open_locked(const char *name, int flags, int *fd) {
+  for (int i = 0; i < LOCK_TRIES; i++) {
+    struct stat facts;
+    *fd = open(name, flags | O_RDWR | O_CLOEXEC, 0666);
+    if (*fd < 0) return errno == ENOENT ? ABSENT : FAILED;
+    const bool busy = flock(*fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+    if (!busy && fstat(*fd, &facts) == 0 && facts.st_nlink > 0) return LOCKED;
+    close(*fd);
+    *fd = -1;
+    if (busy) usleep(LOCK_PAUSE_MICROSECONDS);
+  }
+  return BUSY;
+}
+
+static ssne_code fail_busy(const char *path, ssne_error *err) {
+  return ssne_fail(err, SSNE_FAILED,
+                   "%s is being changed by another process: try again when that has ended", path);
 }
 
 /* --- writing ----------------------------------------------------------------------------- */
@@ -144,13 +181,12 @@ ssne_code ssne_journal_write(const char *path, const ssne_extent *rows, int coun
   char *name = NULL;
   *lock = -1;
   SSNE_TRY(name_of(path, &name, err));
-  writer w = {.name = name, .file = open(path, O_RDONLY | O_CLOEXEC)};
-  w.journal = open(name, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
-  ssne_code code = SSNE_OK;
-  if (w.file < 0 || w.journal < 0) code = fail(w.journal < 0 ? name : path, "opening", err);
-  if (code == SSNE_OK && flock(w.journal, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK)
-    code = ssne_fail(err, SSNE_FAILED, "%s is being changed by another process", path);
-  else if (code == SSNE_OK) { /* where there are no locks it goes without */
+  writer w = {.name = name, .file = open(path, O_RDONLY | O_CLOEXEC), .journal = -1};
+  ssne_code code = w.file < 0 ? fail(path, "opening", err) : SSNE_OK;
+  const locking got = code == SSNE_OK ? open_locked(name, O_CREAT, &w.journal) : FAILED;
+  if (code == SSNE_OK && got != LOCKED)
+    code = got == BUSY ? fail_busy(path, err) : fail(name, "opening", err);
+  if (code == SSNE_OK) {
     if (ftruncate(w.journal, 0) != 0) code = fail(name, "emptying", err);
     if (code == SSNE_OK) code = write_pieces(&w, rows, count, err);
     if (code != SSNE_OK) (void)unlink(name);
@@ -231,18 +267,18 @@ static ssne_code put_back(const char *path, const char *name, int journal, ssne_
 
 ssne_code ssne_journal_roll_back(const char *path, int lock, ssne_error *err) {
   char *name = NULL;
+  int journal = lock;
   ssne_code code = SSNE_OK;
   SSNE_TRY(name_of(path, &name, err));
-  const int journal = lock >= 0 ? lock : open(name, O_RDWR | O_CLOEXEC);
-  if (journal < 0 && errno != ENOENT)
+  const locking got = lock >= 0 ? LOCKED : open_locked(name, 0, &journal);
+  if (got == FAILED)
     code = ssne_fail(err, SSNE_FAILED,
                      "%s: a run was stopped while it changed the file's structure, and what would "
                      "take that back, %s, cannot be opened: %s",
                      path, name, strerror(errno));
-  else if (journal >= 0 && flock(journal, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK)
-    code = ssne_fail(err, SSNE_FAILED,
-                     "%s is being changed by another process: try again in a moment", path);
-  else if (journal >= 0)
+  else if (got == BUSY)
+    code = fail_busy(path, err);
+  else if (got == LOCKED)
     code = put_back(path, name, journal, err);
   if (journal >= 0) close(journal);
   ssne_free(&name);

@@ -149,10 +149,10 @@ static ssne_code delete_one(const char *path, ssne_error *err) {
   return ssne_journal_forget(path, err);
 }
 
-ssne_code ssne_store_delete(const char *path, ssne_error *err) {
+ssne_code ssne_store_delete(const char *path, bool unfinished_too, ssne_error *err) {
   char *name = NULL;
   SSNE_TRY(ssne_store_partial_path(path, &name, err));
-  ssne_code code = delete_one(name, err);
+  ssne_code code = unfinished_too ? delete_one(name, err) : SSNE_OK;
   if (code == SSNE_OK) code = delete_one(path, err);
   ssne_free(&name);
   return code;
@@ -181,7 +181,6 @@ static ssne_code create_alone(const ssne_store *s, ssne_error *err) {
   if (file >= 0 && H5Fclose(file) < 0 && code == SSNE_OK)
     code = ssne_hdf5_fail(name, err, "closing");
   if (code == SSNE_OK) code = ssne_journal_forget(s->open_path, err);
-  if (code == SSNE_OK) code = ssne_journal_forget(s->path, err);
   if (code == SSNE_OK && rename(name, s->open_path) != 0)
     code = ssne_fail(err, SSNE_USAGE, "%s: cannot be written: %s", s->open_path, strerror(errno));
   if (code != SSNE_OK) (void)unlink(name);
@@ -293,6 +292,7 @@ ssne_code ssne_store_close(ssne_store **store, ssne_error *err) {
 
 static ssne_code rename_file(const ssne_store *s, ssne_error *err) {
   if (s->rank > 0 || strcmp(s->open_path, s->path) == 0) return SSNE_OK;
+  SSNE_TRY(ssne_journal_forget(s->path, err)); /* of a file that goes */
   if (rename(s->open_path, s->path) == 0) return SSNE_OK;
   return ssne_fail(err, SSNE_FAILED, "%s is complete, but cannot be renamed to %s: %s",
                    s->open_path, s->path, strerror(errno));

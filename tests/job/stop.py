@@ -186,6 +186,11 @@ def two_are_kept(expected):
 def others_are_not_taken(expected):
     """A checkpoint of other options or rows is none; --fresh takes none, but in a job started again."""
     path = path_of("other")
+    os.environ["SLURM_JOB_ID"] = "7"
+    stop_at(path, 60)
+    os.environ["SLURM_JOB_ID"] = "8"  # of another job's file it is not told what that was to obey
+    done = run(*command(path, "--fresh", "--time-limit", "0.00001"), env={"SLURM_RESTART_COUNT": "1"}, ranks=2)
+    assert done.returncode == 75 and "Slurm has started" not in done.stderr, done.stderr
     stop_at(path, 60)
     done = run(*command(path, "--seed", 5))
     assert done.returncode == 2 and "seed" in done.stderr, done.stderr
