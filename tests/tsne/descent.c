@@ -142,7 +142,7 @@ static ssne_code stop_at(void *context, const ssne_tsne_state *state, ssne_error
  * one that was not: stopped among the early iterations, at a record, at the change of phase, before
  * the last. */
 static void check_resume(const ssne_affinities *a, const ssne_tsne_options *o, const float *start) {
-  static const int64_t moments[] = {1, 49, 50, 51, 119, 120, 121, 349};
+  static const int64_t moments[] = {1, 50, 120, 349};
   const ssne_partition *p = &a->partition;
   const size_t size = (size_t)p->own_rows * 2 * sizeof *start;
   ssne_tsne_state whole = begin(a, o, start);
@@ -217,7 +217,7 @@ int main(int argc, char **argv) {
     o.forces.repulsion = mesh ? SSNE_REPULSION_MESH : SSNE_REPULSION_EXACT;
     check_descent(&a, &o, start, all);
     CHECK(purity(all) > 0.99);
-    check_resume(&a, &o, start);
+    if (mesh) check_resume(&a, &o, start); /* all pairs take a sanitizer minutes */
   }
   check_flat(&a, start);
   check_guard(&a, start);
