@@ -118,20 +118,18 @@ def jpeg_of(width, height):
             struct.pack(">H", len(scan) + 2) + scan)
 
 
-def spoil(change):
-    """A small folder of images, the first of which `change` has replaced."""
-    spoil.count += 1
-    path = os.path.join(OUT, f"images{spoil.count}", "a")
+def folder_of(*changes):
+    """A folder with an image made by each change, 0.png and on, and a sound one."""
+    folder_of.count += 1
+    path = os.path.join(OUT, f"images{folder_of.count}", "a")
     os.makedirs(path)
-    for i in range(5):
-        Image.new("RGB", (32, 32), (40 * i, 0, 0)).save(os.path.join(path, f"{i}.png"))
-    victim = os.path.join(path, "0.png")
-    os.remove(victim)
-    change(victim)
+    Image.new("RGB", (32, 32), (40, 0, 0)).save(os.path.join(path, "sound.png"))
+    for i, change in enumerate(changes):
+        change(os.path.join(path, f"{i}.png"))
     return os.path.dirname(path)
 
 
-spoil.count = 0
+folder_of.count = 0
 
 
 def written(content):
@@ -151,24 +149,28 @@ def bind(path):
 
 
 def images():
-    for change, says in ((written(png_of(100_000, 100_000)), "100000 x 100000 pixels, more than 2^28"),
-                         (written(png_of(2**31 - 1, 2**31 - 1)), "PNG: "),
-                         (written(png_of(1, 2**28 + 1)), "PNG: "),
-                         (written(png_of(4096, 4096)), "PNG: Not enough image data"),
-                         (written(jpeg_of(65_000, 65_000)), "65000 x 65000 pixels"),
-                         (os.mkfifo, "not a regular file"),
-                         (bind, "No such device or address"),
-                         (lambda path: os.symlink("/dev/zero", path), "not a regular file"),
-                         (lambda path: os.symlink("nowhere", path), "No such file"),
-                         (lambda path: os.symlink("0.png", path), "Too many levels of symbolic links")):
-        refused(1, "0.png", says, of=extract(spoil(change)))
-    refused(1, "a loop without end", of=extract(spoil(lambda path: os.symlink("..", path))))
-    # one bad image among others is left out, and the rest serve
-    for change in os.mkfifo, lambda path: os.symlink("0.png", path), written(png_of(100_000, 100_000)):
+    bad = ((written(png_of(100_000, 100_000)), "100000 x 100000 pixels, more than 2^28"),
+           (written(png_of(2**31 - 1, 2**31 - 1)), "PNG: "),
+           (written(png_of(1, 2**28 + 1)), "PNG: "),
+           (written(png_of(4096, 4096)), "PNG: Not enough image data"),
+           (written(jpeg_of(65_000, 65_000)), "65000 x 65000 pixels"),
+           (os.mkfifo, "not a regular file"),
+           (bind, "No such device or address"),
+           (lambda path: os.symlink("/dev/zero", path), "not a regular file"),
+           (lambda path: os.symlink("nowhere", path), "No such file"),
+           (lambda path: os.symlink(os.path.basename(path), path), "Too many levels of symbolic links"))
+    for change, says in bad[0], bad[5]:
+        refused(1, "0.png", says, of=extract(folder_of(change)))
+    refused(1, "a loop without end", of=extract(folder_of(lambda path: os.symlink("..", path))))
+    # all of them are left out, each for its reason, and the sound one serves
+    for _ in range(2):
         path = fresh()
-        done(*extract(spoil(change), "--max-bad", 1, out=path))
+        done(*extract(folder_of(*(change for change, _ in bad)), "--max-bad", len(bad), "--batch", 2, out=path))
         with h5py.File(path) as f:
-            check(list(f["samples/status"]) == [2, 1, 1, 1, 1], "one bad image is left out")
+            check(list(f["samples/status"]) == [2] * len(bad) + [1], "all bad images are left out")
+            reasons = [reason.decode() for reason in f["samples/reason"]]
+        for reason, (_, says) in zip(reasons, bad):
+            check(says in reason, reason)
     # a folder deeper than a path can be long
     deep = os.path.join(OUT, "deep")
     os.mkdir(deep)
@@ -202,30 +204,26 @@ def named_images():
 def names():
     root, path, record = named_images(), fresh(), os.path.join(OUT, "record.jsonl")
     # the bad ones first, so that each is named
-    told = done(*extract(root, "--max-bad", len(NAMES), "--log", record, out=path))
+    told = done(*extract(root, "--max-bad", len(NAMES), "--log", record, "--fresh", out=path))
     left_out = [line for line in told.stderr.splitlines() if "left out: " in line]
     check(len(left_out) == len(NAMES) and "\x1b" not in told.stderr, "bad images are named, each on its line")
     with open(record, encoding="utf-8") as f:
-        bad = [e for e in map(json.loads, f) if e["event"] == "bad_image"]
+        bad = {e["name"] for e in map(json.loads, f) if e["event"] == "bad_image"}
     check(len(bad) == len(NAMES), "and in the record")
     done("embed", path, *FAST)
     with h5py.File(path) as f:
         kept = sorted(f["classes"][...].tolist())
     check(kept == sorted(NAMES), "classes are kept as they are")
-    for kind in "png", "svg", "pdf":
-        for name in "map", *COMMANDS[:5], "-o", "--fresh", "%s%n":
-            plot = os.path.join(WORK, f"{name}.{kind}")
-            short = plot if name == "map" else os.path.join(".", os.path.basename(plot))
-            if name == "map" or kind == "png":
-                done("render", path, "--plot", short)
-                check(os.path.getsize(plot) > 1000, f"a picture {short!r}")
+    for plot in "map.png", "map.svg", "map.pdf", "$(touch $TOUCHED).png", "`touch $TOUCHED`.png", "-o.svg":
+        done("render", path, "--plot", os.path.join(".", plot))
+        check(os.path.getsize(os.path.join(WORK, plot)) > 1000, f"a picture {plot!r}")
     untouched("render")
     drawn = ["".join(t.itertext()) for t in
              xml.etree.ElementTree.parse(os.path.join(WORK, "map.svg")).iter("{http://www.w3.org/2000/svg}text")]
     whole = [name for name in COMMANDS if "\n" not in name and len(name) <= 40]
     check(all(name in drawn for name in whole), f"the legend shows {whole}")
     # names on the command line, for files to be written and files to be read
-    for name in COMMANDS[:3] + ["-x", "x\ny", "%s%n"]:
+    for name in COMMANDS[0], COMMANDS[3], "-x\ny%s%n":
         own = os.path.join(".", name.replace("/", "") + ".h5")
         done("embed", "--features", X, "--out", own, *FAST)
         check(os.path.exists(os.path.join(WORK, own)), f"a run file {own!r}")
@@ -238,7 +236,7 @@ def long_paths():
     long = [os.path.join(far, "q" * 120) + ".npy", "/" + "n" * 4000, os.path.join("/", *["m" * 200] * 25)]
     for path in long[:2]:
         for of in (extract(path), extract(model=path), ["info", path], ["embed", "--features", path, "--out", fresh()],
-                   ["info", path, "--config", path], ["info", path, "--log", path + "/x"]):
+                   ["info", X, "--config", path], ["info", X, "--log", path + "/x"]):
             refused(2, "o", of=of)
     for path in long[1:]:
         refused(2, "File name too long", of=extract(out=path))
@@ -258,8 +256,8 @@ def models():
     with open(MODEL, "rb") as f:
         whole = f.read()
     chance = random.Random(1)
-    for name, content in (("garbage.pt", chance.randbytes(10_000)), ("empty.pt", b""), ("zip.pt", b"PK\3\4" + bytes(500)),
-                          ("half.pt", whole[: len(whole) // 2]), ("pickle.pt", b"\x80\x04cos\nsystem\n(S'touch $TOUCHED'\ntR.")):
+    for name, content in (("garbage.pt", chance.randbytes(10_000)), ("empty.pt", b""), ("half.pt", whole[: len(whole) // 2]),
+                          ("pickle.pt", b"\x80\x04cos\nsystem\n(S'touch $TOUCHED'\ntR.")):
         refused(2, name, of=extract(model=path_of(name, content)))
     os.makedirs(os.path.join(OUT, "folder.pt"))
     refused(2, "folder.pt", of=extract(model=os.path.join(OUT, "folder.pt")))
@@ -321,6 +319,8 @@ def altered(base, change):
     path = fresh()
     shutil.copy(base, path)
     with h5py.File(path, "r+") as f:
+        if "checksums" in f:  # or nothing more would be looked at
+            del f["checksums"]
         change(f)
     return path
 
@@ -357,10 +357,10 @@ def run_files():
                 put("neighbours/index", np.zeros((60, 15), "<u8")), put("samples/name", 7), put("features", floats[:, 0]),
                 put("labels", h5py.ExternalLink("/nowhere.h5", "/x")), put("embedding", h5py.SoftLink("/embedding")),
                 unwritten, elsewhere]
-    for change in datasets:
+    for i, change in enumerate(datasets):
         path = altered(base, change)
-        for of in ["render", path, "--plot", os.path.join(OUT, "m.png")], ["embed", *again, "--out", path]:
-            refused(2, "written by another program", of=of)
+        of = ["embed", *again, "--out", path] if i % 4 < 2 else ["render", path, "--plot", os.path.join(OUT, "m.png")]
+        refused(2, "written by another program", of=of)
     for value in 2, -1, "1", np.zeros(3, "<i4"), 1e300:
         refused(2, "run file", of=["info", altered(base, attribute("format_version", value))])
     texts = [np.int32(3), np.array([b"yes"] * 1000), ["yes"] * 9000, h5py.Empty("S10"), np.bytes_(b"\xff\x1b[2J" * 10),
@@ -378,11 +378,11 @@ def run_files():
 
 def unfinished():
     """What a stopped extraction has left, with datasets that are not of the sizes its command makes."""
-    for name, value in (("samples/reason", np.zeros(120, "S3")), ("samples/name", np.zeros(120, "S3000")),
-                        ("features", np.zeros((120, 9999), "<f4")), ("samples/block_done", np.zeros(1, "u1"))):
+    whole = fresh()
+    done(*extract(SAMPLE, out=whole))
+    for name, value in (("samples/reason", np.zeros(120, "S3")), ("features", np.zeros((120, 9999), "<f4"))):
         path = fresh()
-        done(*extract(SAMPLE, out=path))
-        os.rename(path, path + ".partial")
+        shutil.copy(whole, path + ".partial")
         with h5py.File(path + ".partial", "r+") as f:
             f["samples/status"][...] = 0
             put(name, value)(f)
@@ -401,12 +401,7 @@ def neighbours(base, again):
     for change in ([put("neighbours/index", i) for i in bad] + [put("neighbours/distance", d) for d in far] +
                    [put("neighbours/distance", np.zeros((60, 4000), "<f4")),
                     put("neighbours/distance", np.zeros((7, 15), "<f4")), attribute("neighbours_made", np.bytes_("%s%n; " * 40))]):
-        def worsen(f):
-            change(f)
-            f.attrs["embed_complete"] = np.bytes_("no")
-            if len(f["neighbours/distance"]) != 60:  # whose checksums would not fit, which is refused
-                del f["checksums/neighbours/distance"]
-        path = altered(base, worsen)
+        path = altered(base, lambda f: (change(f), f.attrs.create("embed_complete", np.bytes_("no"))))
         done("embed", *again, "--out", path)
         with h5py.File(path) as f:
             check(np.array_equal(f["embedding/coordinates"][...], expected), "damaged neighbours are found anew")
@@ -428,7 +423,7 @@ def contents(base):
         for _ in range(1 + kind):
             flipped[chance.randrange(3000)] = chance.randrange(256)
         path = path_of("flipped.h5", bytes(flipped))
-        clean("info", path)
+        clean(*[["info", path], ["verify", path], ["repair", path, "--out", fresh()]][kind % 3])
     for size in 0, 7, 100, 1000, len(whole) - 1:
         refused(1 if size > 48 else 2, "cut.h5", of=["info", path_of("cut.h5", whole[:size])])
     os.mkfifo(os.path.join(OUT, "pipe.h5"))
