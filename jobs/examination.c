@@ -27,9 +27,9 @@ static const struct {
     [SSNE_SET_HISTORY] = {BY_EMBED, false},
 };
 
-int64_t examination_chunk(const ssne_set_shape *shape) {
-  const int64_t bytes = shape->columns * shape->width;
-  const int64_t fitting = bytes > 0 ? CHUNK_BYTES / bytes + 1 : 1; /* 0: there is no such dataset */
+/* Rows that pass at once. */
+static int64_t chunk_of(const ssne_set_shape *shape) {
+  const int64_t fitting = CHUNK_BYTES / (shape->columns * shape->width) + 1;
   return fitting < MOST_CHUNK_ROWS ? fitting : MOST_CHUNK_ROWS;
 }
 
@@ -100,34 +100,74 @@ static int judge(const run_facts *facts, ssne_set set, const char *row, int64_t 
   }
 }
 
-/* A row that nobody has written. */
-static int judge_unwritten(const run_facts *facts, ssne_set set, bool bad) {
+/* A row that nobody has written, of a sample that is not bad. */
+static int judge_unwritten(const run_facts *facts, ssne_set set) {
   if (set == SSNE_SET_SAMPLE_REASON || facts->is_checkpoint) return ROW_EMPTY;
-  if (made[set].good_only && bad) return ROW_EMPTY;
   if (set == SSNE_SET_LABELS && !facts->has_status) return DEFECT_MISSING;
   return facts->complete[made[set].step] ? DEFECT_MISSING : DEFECT_UNFINISHED;
 }
 
-ssne_code examine_rows(ssne_store *store, const run_facts *facts, ssne_set set, int64_t first,
-                       int64_t rows, void *data, uint8_t *status, uint8_t *state, int8_t *defects,
-                       ssne_error *err) {
-  ssne_set_shape shape;
-  SSNE_TRY(ssne_store_shape(store, set, &shape, err));
+/* --- a range of rows --------------------------------------------------------------------- */
+
+/* Room for a chunk. */
+typedef struct space {
+  char *data;
+  uint8_t *status; /* of the samples */
+  uint8_t *state;  /* of the rows, by their checksums */
+  int8_t *verdicts;
+} space;
+
+static ssne_code allocate(space *s, const ssne_set_shape *shape, int64_t rows, ssne_error *err) {
+  SSNE_TRY(ssne_alloc(&s->data, rows, (size_t)(shape->columns * shape->width), "rows", err));
+  SSNE_TRY(ssne_alloc(&s->status, rows, 1, "states", err));
+  SSNE_TRY(ssne_alloc(&s->state, rows, 1, "states", err));
+  return ssne_alloc(&s->verdicts, rows, 1, "states", err);
+}
+
+static void free_space(space *s) {
+  ssne_free(&s->data);
+  ssne_free(&s->status);
+  ssne_free(&s->state);
+  ssne_free(&s->verdicts);
+}
+
+static ssne_code examine_chunk(ssne_store *store, const run_facts *facts, ssne_set set,
+                               int64_t columns, int64_t bytes, int64_t first, int64_t rows,
+                               space *s, ssne_error *err) {
   const bool asks = made[set].good_only && facts->has_status;
   if (asks)
-    SSNE_TRY(ssne_store_examine(store, SSNE_SET_SAMPLE_STATUS, first, rows, status, state, err));
-  SSNE_TRY(ssne_store_examine(store, set, first, rows, data, state, err));
+    SSNE_TRY(
+        ssne_store_examine(store, SSNE_SET_SAMPLE_STATUS, first, rows, s->status, s->state, err));
+  SSNE_TRY(ssne_store_examine(store, set, first, rows, s->data, s->state, err));
   for (int64_t r = 0; r < rows; r++) {
-    const char *row = (const char *)data + r * shape.columns * shape.width;
-    if (asks && status[r] == SAMPLE_BAD && state[r] != SSNE_ROW_DAMAGED)
-      defects[r] = ROW_EMPTY;
-    else if (state[r] == SSNE_ROW_UNWRITTEN)
-      defects[r] = (int8_t)judge_unwritten(facts, set, asks && status[r] == SAMPLE_BAD);
-    else
-      defects[r] = (int8_t)(state[r] == SSNE_ROW_DAMAGED ? DEFECT_DAMAGED
-                                                         : judge(facts, set, row, shape.columns));
+    int verdict = DEFECT_DAMAGED;
+    if (s->state[r] != SSNE_ROW_DAMAGED && asks && s->status[r] == SAMPLE_BAD)
+      verdict = ROW_EMPTY;
+    else if (s->state[r] == SSNE_ROW_UNWRITTEN)
+      verdict = judge_unwritten(facts, set);
+    else if (s->state[r] == SSNE_ROW_WHOLE)
+      verdict = judge(facts, set, s->data + r * bytes, columns);
+    s->verdicts[r] = (int8_t)verdict;
   }
   return SSNE_OK;
+}
+
+ssne_code examine_range(ssne_store *store, const run_facts *facts, ssne_set set, int64_t first,
+                        int64_t end, examination_visit *visit, void *context, ssne_error *err) {
+  ssne_set_shape shape;
+  space s = {.data = NULL};
+  SSNE_TRY(ssne_store_shape(store, set, &shape, err));
+  const int64_t chunk = chunk_of(&shape), most = end - first < chunk ? end - first : chunk;
+  ssne_code code = allocate(&s, &shape, most, err);
+  for (; first < end && code == SSNE_OK; first += chunk) {
+    const int64_t rows = end - first < chunk ? end - first : chunk;
+    const examined_rows seen = {first, rows, s.data, s.verdicts};
+    code = examine_chunk(store, facts, set, shape.columns, shape.columns * shape.width, first, rows,
+                         &s, err);
+    if (code == SSNE_OK) code = visit(context, &seen, err);
+  }
+  free_space(&s);
+  return code;
 }
 
 /* --- a dataset --------------------------------------------------------------------------- */
@@ -141,37 +181,11 @@ static void note(examination *e, int64_t row, int kind) {
     e->listed[e->listed_count++] = (defect_run){row, row, (defect)kind};
 }
 
-typedef struct space {
-  void *data;
-  uint8_t *status, *state;
-  int8_t *defects;
-} space;
-
-static ssne_code allocate(space *s, const ssne_set_shape *shape, int64_t rows, ssne_error *err) {
-  SSNE_TRY(ssne_alloc(&s->data, rows, (size_t)(shape->columns * shape->width), "rows", err));
-  SSNE_TRY(ssne_alloc(&s->status, rows, 1, "states", err));
-  SSNE_TRY(ssne_alloc(&s->state, rows, 1, "states", err));
-  return ssne_alloc(&s->defects, rows, 1, "states", err);
-}
-
-/* Not collective: this rank's share of the rows. */
-static ssne_code examine_own(ssne_store *store, const run_facts *facts, const ssne_partition *p,
-                             examination *e, ssne_error *err) {
-  const int64_t chunk = examination_chunk(&e->shape), end = p->first_row + p->own_rows;
-  space s = {NULL, NULL, NULL, NULL};
-  ssne_code code = allocate(&s, &e->shape, chunk < p->own_rows ? chunk : p->own_rows, err);
-  for (int64_t first = p->first_row; first < end && code == SSNE_OK; first += chunk) {
-    const int64_t rows = end - first < chunk ? end - first : chunk;
-    code =
-        examine_rows(store, facts, e->set, first, rows, s.data, s.status, s.state, s.defects, err);
-    for (int64_t r = 0; r < rows && code == SSNE_OK; r++)
-      if (s.defects[r] >= 0) note(e, first + r, s.defects[r]);
-  }
-  ssne_free(&s.data);
-  ssne_free(&s.status);
-  ssne_free(&s.state);
-  ssne_free(&s.defects);
-  return code;
+static ssne_code note_defects(void *context, const examined_rows *rows, ssne_error *err) {
+  (void)err;
+  for (int64_t r = 0; r < rows->rows; r++)
+    if (rows->verdicts[r] >= 0) note(context, rows->first + r, rows->verdicts[r]);
+  return SSNE_OK;
 }
 
 /* What the ranks found, in rank order and so in row order. */
@@ -209,7 +223,12 @@ ssne_code examine_set(job *j, ssne_store *store, const run_facts *facts, ssne_se
                       examination *out, ssne_error *err) {
   examination own = {.set = set};
   SSNE_TRY(ssne_store_shape(store, set, &own.shape, err));
+  *out = own;
+  if (!own.shape.exists) return SSNE_OK;
   const ssne_partition p = ssne_partition_make(own.shape.rows, SSNE_DIGEST_ROWS, j->ranks, j->rank);
-  SSNE_TRY_ALL(j->comm, examine_own(store, facts, &p, &own, err), err);
+  SSNE_TRY_ALL(j->comm,
+               examine_range(store, facts, set, p.first_row, p.first_row + p.own_rows, note_defects,
+                             &own, err),
+               err);
   return merge_all(j, &own, out, err);
 }

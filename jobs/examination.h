@@ -44,21 +44,26 @@ typedef struct run_facts {
 /* Not collective. */
 ssne_code examination_facts(ssne_store *store, run_facts *facts, ssne_error *err);
 
-/* Collective. Examines every row of a dataset that exists. */
+/* Collective. Examines every row of a dataset; of one that does not exist only says so. */
 ssne_code examine_set(job *j, ssne_store *store, const run_facts *facts, ssne_set set,
                       examination *out, ssne_error *err);
 
-/* Not collective. Reads `rows` rows of `set` (a multiple of its row's bytes in `data`) and says of
- * each in defects[] what is wrong; -1: nothing, and -2: nothing, but it is one of the rows that
- * have no value. `status` and `state` [rows] are working space. */
-#define ROW_WHOLE (-1)
-#define ROW_EMPTY (-2)
-ssne_code examine_rows(ssne_store *store, const run_facts *facts, ssne_set set, int64_t first,
-                       int64_t rows, void *data, uint8_t *status, uint8_t *state, int8_t *defects,
-                       ssne_error *err);
+/* Some rows of a dataset, and what is wrong with each: a defect, or one of the two below. */
+typedef struct examined_rows {
+  int64_t first, rows;
+  const char *data;       /* [rows] as they are in the file */
+  const int8_t *verdicts; /* [rows] */
+} examined_rows;
 
-/* Rows that pass at once. */
-int64_t examination_chunk(const ssne_set_shape *shape);
+#define ROW_WHOLE (-1)
+#define ROW_EMPTY (-2) /* not written, and need not be */
+
+typedef ssne_code examination_visit(void *context, const examined_rows *rows, ssne_error *err);
+
+/* Not collective. Examines rows first ... end - 1 of a dataset that exists, and calls `visit` with
+ * some thousands of them at a time, in order, until it fails. */
+ssne_code examine_range(ssne_store *store, const run_facts *facts, ssne_set set, int64_t first,
+                        int64_t end, examination_visit *visit, void *context, ssne_error *err);
 
 /* Defects but for unfinished rows. */
 int64_t examination_damage(const examination *e);

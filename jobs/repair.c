@@ -45,38 +45,35 @@ static ssne_code examine_all(repair *r, ssne_error *err) {
         "%s is a checkpoint, which is not repaired: the run goes on from its other half, or "
         "from the start",
         r->j->word);
-  for (int i = 0; i < SSNE_SET_COUNT; i++) {
-    ssne_set_shape shape = {0};
-    SSNE_TRY_ALL(r->j->comm, ssne_store_shape(r->from, (ssne_set)i, &shape, err), err);
-    if (shape.exists)
-      SSNE_TRY(examine_set(r->j, r->from, &r->facts, (ssne_set)i, &r->found[i], err));
-  }
+  for (int i = 0; i < SSNE_SET_COUNT; i++)
+    SSNE_TRY(examine_set(r->j, r->from, &r->facts, (ssne_set)i, &r->found[i], err));
   return SSNE_OK;
 }
 
-static bool is_whole(const repair *r, const ssne_set *sets, int count, bool also_finished) {
+static bool is_whole(const repair *r, const ssne_set *sets, int count) {
   bool whole = true;
   for (int i = 0; i < count; i++)
     whole = whole && !r->lost[sets[i]] && examination_damage(&r->found[sets[i]]) == 0 &&
-            (!also_finished || r->found[sets[i]].count[DEFECT_UNFINISHED] == 0);
+            r->found[sets[i]].count[DEFECT_UNFINISHED] == 0;
   return whole;
 }
 
 /* Lists of neighbours and maps are kept whole, or not at all: their steps do not fill gaps. */
+static void keep_together(repair *r, const ssne_set *sets, int count, bool gap) {
+  for (int i = 0; i < count; i++)
+    r->kept[sets[i]] = r->found[sets[i]].shape.exists && !gap && is_whole(r, sets, count);
+}
+
 static void choose(repair *r) {
   const bool features = r->found[SSNE_SET_FEATURES].shape.exists || r->lost[SSNE_SET_FEATURES];
   const bool gap = r->j->options.repair.give_up && features &&
-                   !is_whole(r, sample_sets, 1, true); /* fewer rows than they were made from */
-  r->samples_whole = is_whole(r, sample_sets, COUNT(sample_sets), true);
+                   !is_whole(r, sample_sets, 1); /* fewer rows than they were made from */
+  r->samples_whole = is_whole(r, sample_sets, COUNT(sample_sets));
   for (int i = 0; i < COUNT(sample_sets); i++)
     r->kept[sample_sets[i]] = r->found[sample_sets[i]].shape.exists;
   if (!r->kept[SSNE_SET_FEATURES]) r->kept[SSNE_SET_SAMPLE_STATUS] = false; /* none is done */
-  for (int i = 0; i < COUNT(neighbour_sets); i++)
-    r->kept[neighbour_sets[i]] = r->found[neighbour_sets[i]].shape.exists && !gap &&
-                                 is_whole(r, neighbour_sets, COUNT(neighbour_sets), true);
-  for (int i = 0; i < COUNT(map_sets); i++)
-    r->kept[map_sets[i]] =
-        r->found[map_sets[i]].shape.exists && !gap && is_whole(r, map_sets, COUNT(map_sets), true);
+  keep_together(r, neighbour_sets, COUNT(neighbour_sets), gap);
+  keep_together(r, map_sets, COUNT(map_sets), gap);
 }
 
 /* --- attributes -------------------------------------------------------------------------- */
@@ -136,11 +133,8 @@ static ssne_code create(repair *r, ssne_error *err) {
   for (int i = 0; i < r->texts; i++) edits[count++] = ssne_edit_text(r->names[i], r->values[i]);
   for (int i = 0; i < SSNE_SET_COUNT; i++) {
     const ssne_set_shape *shape = &r->found[i].shape;
-    const bool text =
-        i == SSNE_SET_CLASSES || i == SSNE_SET_SAMPLE_NAMES || i == SSNE_SET_SAMPLE_REASON;
     if (r->kept[i])
-      edits[count++] =
-          ssne_edit_define((ssne_set)i, shape->rows, shape->columns, text ? shape->width : 0);
+      edits[count++] = ssne_edit_define((ssne_set)i, shape->rows, shape->columns, shape->width);
   }
   if (r->lost[SSNE_SET_SAMPLE_STATUS] && r->kept[SSNE_SET_FEATURES])
     edits[count++] =
@@ -149,61 +143,42 @@ static ssne_code create(repair *r, ssne_error *err) {
   return ssne_store_change(r->to, edits, count, err);
 }
 
-typedef struct space {
-  char *data;
-  uint8_t *status, *state;
-  int8_t *defects;
-} space;
-
-static ssne_code allocate(space *s, const ssne_set_shape *shape, int64_t rows, ssne_error *err) {
-  SSNE_TRY(ssne_alloc(&s->data, rows, (size_t)(shape->columns * shape->width), "rows", err));
-  SSNE_TRY(ssne_alloc(&s->status, rows, 1, "states", err));
-  SSNE_TRY(ssne_alloc(&s->state, rows, 1, "states", err));
-  return ssne_alloc(&s->defects, rows, 1, "states", err);
-}
-
-static void free_space(space *s) {
-  ssne_free(&s->data);
-  ssne_free(&s->status);
-  ssne_free(&s->state);
-  ssne_free(&s->defects);
+/* Not collective: visits this rank's share of a dataset of `store`. */
+static ssne_code visit_own(repair *r, ssne_store *store, ssne_set set, examination_visit *visit,
+                           void *context, ssne_error *err) {
+  const int64_t rows = r->found[set].shape.rows;
+  return examine_range(store, &r->facts, set, ssne_share_begin(rows, r->j->ranks, r->j->rank),
+                       ssne_share_begin(rows, r->j->ranks, r->j->rank + 1), visit, context, err);
 }
 
 static bool goes_over(int8_t verdict) {
   return verdict == ROW_WHOLE || verdict == DEFECT_NOT_FINITE; /* as it was computed */
 }
 
+typedef struct copying {
+  ssne_store *to;
+  ssne_set set;
+  int64_t bytes; /* of a row */
+} copying;
+
 /* Runs of rows that are as they were written. */
-static ssne_code copy_rows(repair *r, ssne_set set, int64_t first, int64_t rows, const space *s,
-                           ssne_error *err) {
-  const ssne_set_shape *shape = &r->found[set].shape;
-  for (int64_t row = 0; row < rows;) {
+static ssne_code copy_rows(void *context, const examined_rows *rows, ssne_error *err) {
+  const copying *c = context;
+  for (int64_t row = 0; row < rows->rows;) {
     int64_t end = row;
-    while (end < rows && goes_over(s->defects[end])) end++;
-    SSNE_TRY(ssne_store_write(r->to, set, first + row, end - row,
-                              s->data + row * shape->columns * shape->width, err));
-    while (end < rows && !goes_over(s->defects[end])) end++;
+    while (end < rows->rows && goes_over(rows->verdicts[end])) end++;
+    SSNE_TRY(ssne_store_write(c->to, c->set, rows->first + row, end - row,
+                              rows->data + row * c->bytes, err));
+    while (end < rows->rows && !goes_over(rows->verdicts[end])) end++;
     row = end;
   }
   return SSNE_OK;
 }
 
-/* Not collective: this rank's share of a dataset. */
 static ssne_code copy_set(repair *r, ssne_set set, ssne_error *err) {
   const ssne_set_shape *shape = &r->found[set].shape;
-  const int64_t chunk = examination_chunk(shape);
-  const int64_t end = ssne_share_begin(shape->rows, r->j->ranks, r->j->rank + 1);
-  space s = {.data = NULL};
-  ssne_code code = allocate(&s, shape, chunk, err);
-  for (int64_t first = ssne_share_begin(shape->rows, r->j->ranks, r->j->rank);
-       first < end && code == SSNE_OK; first += chunk) {
-    const int64_t rows = end - first < chunk ? end - first : chunk;
-    code = examine_rows(r->from, &r->facts, set, first, rows, s.data, s.status, s.state, s.defects,
-                        err);
-    if (code == SSNE_OK) code = copy_rows(r, set, first, rows, &s, err);
-  }
-  free_space(&s);
-  return code;
+  copying c = {r->to, set, shape->columns * shape->width};
+  return visit_own(r, r->from, set, copy_rows, &c, err);
 }
 
 /* As extract leaves a bad sample: no features, and a reason. */
@@ -236,48 +211,50 @@ static bool is_zero(const char *row, int64_t bytes) {
   return row[0] == 0 && memcmp(row, row + 1, (size_t)bytes - 1) == 0;
 }
 
-/* Not collective: the states of own samples again, now that it is known which features are whole.
- */
-static ssne_code mark_samples(repair *r, ssne_error *err) {
+/* The states of samples again, now that it is known which of their features went over. */
+static ssne_code mark_states(repair *r, const examined_rows *features, uint8_t *status,
+                             uint8_t *state, ssne_error *err) {
   const ssne_set_shape *shape = &r->found[SSNE_SET_FEATURES].shape;
-  const int64_t chunk = examination_chunk(shape);
-  const int64_t end = ssne_share_begin(shape->rows, r->j->ranks, r->j->rank + 1);
   const int64_t bytes = shape->columns * shape->width;
-  const bool has_status = r->kept[SSNE_SET_SAMPLE_STATUS] || r->lost[SSNE_SET_SAMPLE_STATUS];
-  if (!r->kept[SSNE_SET_FEATURES] || !has_status) return SSNE_OK;
-  space s = {.data = NULL};
-  ssne_code code = allocate(&s, shape, chunk, err);
-  for (int64_t first = ssne_share_begin(shape->rows, r->j->ranks, r->j->rank);
-       first < end && code == SSNE_OK; first += chunk) {
-    const int64_t rows = end - first < chunk ? end - first : chunk;
-    code = ssne_store_examine(r->to, SSNE_SET_FEATURES, first, rows, s.data, (uint8_t *)s.defects,
-                              err);
-    if (code == SSNE_OK)
-      code = ssne_store_examine(r->to, SSNE_SET_SAMPLE_STATUS, first, rows, s.status, s.state, err);
-    for (int64_t i = 0; i < rows && code == SSNE_OK; i++) {
-      const bool whole = (uint8_t)s.defects[i] == SSNE_ROW_WHOLE;
-      if (s.state[i] != SSNE_ROW_WHOLE || !whole)
-        code = write_state(r, first + i, whole && !is_zero(s.data + i * bytes, bytes), err);
-    }
+  SSNE_TRY(ssne_store_examine(r->to, SSNE_SET_SAMPLE_STATUS, features->first, features->rows,
+                              status, state, err));
+  for (int64_t i = 0; i < features->rows; i++) {
+    const bool whole = goes_over(features->verdicts[i]);
+    if (whole && state[i] == SSNE_ROW_WHOLE) continue;
+    SSNE_TRY(write_state(r, features->first + i,
+                         whole && !is_zero(features->data + i * bytes, bytes), err));
   }
-  free_space(&s);
+  return SSNE_OK;
+}
+
+static ssne_code mark_samples(void *context, const examined_rows *features, ssne_error *err) {
+  uint8_t *status = NULL, *state = NULL;
+  ssne_code code = ssne_alloc(&status, features->rows, 1, "states", err);
+  if (code == SSNE_OK) code = ssne_alloc(&state, features->rows, 1, "states", err);
+  if (code == SSNE_OK) code = mark_states(context, features, status, state, err);
+  ssne_free(&status);
+  ssne_free(&state);
   return code;
 }
 
-/* Not collective: labels of `embed --features` that are lost become unknown. */
-static ssne_code mark_labels(repair *r, ssne_error *err) {
-  const int64_t rows = r->found[SSNE_SET_LABELS].shape.rows;
-  const int64_t end = ssne_share_begin(rows, r->j->ranks, r->j->rank + 1);
+/* Labels that did not go over become unknown. */
+static ssne_code mark_labels(void *context, const examined_rows *labels, ssne_error *err) {
+  const repair *r = context;
   const int32_t unknown = -1;
-  if (!r->kept[SSNE_SET_LABELS] || (r->extracted && !r->j->options.repair.give_up)) return SSNE_OK;
-  for (int64_t row = ssne_share_begin(rows, r->j->ranks, r->j->rank); row < end; row++) {
-    int32_t label = 0;
-    uint8_t state = 0;
-    SSNE_TRY(ssne_store_examine(r->to, SSNE_SET_LABELS, row, 1, &label, &state, err));
-    if (state != SSNE_ROW_WHOLE)
-      SSNE_TRY(ssne_store_write(r->to, SSNE_SET_LABELS, row, 1, &unknown, err));
-  }
+  for (int64_t i = 0; i < labels->rows; i++)
+    if (!goes_over(labels->verdicts[i]))
+      SSNE_TRY(ssne_store_write(r->to, SSNE_SET_LABELS, labels->first + i, 1, &unknown, err));
   return SSNE_OK;
+}
+
+/* Not collective: what is to be said of own rows that are lost. Labels are mended by extract, where
+ * that goes on with the file. */
+static ssne_code mark_lost(repair *r, ssne_error *err) {
+  const bool has_status = r->kept[SSNE_SET_SAMPLE_STATUS] || r->lost[SSNE_SET_SAMPLE_STATUS];
+  if (r->kept[SSNE_SET_FEATURES] && has_status)
+    SSNE_TRY(visit_own(r, r->to, SSNE_SET_FEATURES, mark_samples, r, err));
+  if (!r->kept[SSNE_SET_LABELS] || (r->extracted && !r->j->options.repair.give_up)) return SSNE_OK;
+  return visit_own(r, r->to, SSNE_SET_LABELS, mark_labels, r, err);
 }
 
 /* --- all of it --------------------------------------------------------------------------- */
@@ -306,8 +283,7 @@ static ssne_code copy_all(repair *r, ssne_error *err) {
   SSNE_TRY(create(r, err));
   for (int i = 0; i < SSNE_SET_COUNT; i++)
     if (r->kept[i]) SSNE_TRY_ALL(comm, copy_set(r, (ssne_set)i, err), err);
-  SSNE_TRY_ALL(comm, mark_samples(r, err), err);
-  SSNE_TRY_ALL(comm, mark_labels(r, err), err);
+  SSNE_TRY_ALL(comm, mark_lost(r, err), err);
   tell(r);
   const char *out = r->j->options.repair.out;
   if (!r->extracted || keeps_features(r)) {

@@ -32,20 +32,16 @@ static void tell(const examination *e) {
   if (e->listed_count == EXAMINATION_LISTED) printf("    ... and perhaps more\n");
 }
 
-/* Collective. The totals of damaged and of unfinished rows. */
-static ssne_code examine_all(job *j, ssne_store *store, int64_t totals[2], ssne_error *err) {
+/* Collective. *damaged: rows of all datasets that are. */
+static ssne_code examine_all(job *j, ssne_store *store, int64_t *damaged, ssne_error *err) {
   run_facts facts;
   SSNE_TRY_ALL(j->comm, examination_facts(store, &facts, err), err);
   if (j->rank == 0) printf("%-24s %14s\n", "dataset", "rows");
   for (int i = 0; i < SSNE_SET_COUNT; i++) {
-    ssne_set_shape shape = {0};
     examination e;
-    SSNE_TRY_ALL(j->comm, ssne_store_shape(store, (ssne_set)i, &shape, err), err);
-    if (!shape.exists) continue;
     SSNE_TRY(examine_set(j, store, &facts, (ssne_set)i, &e, err));
-    if (j->rank == 0) tell(&e);
-    totals[0] += examination_damage(&e);
-    totals[1] += e.count[DEFECT_UNFINISHED];
+    if (j->rank == 0 && e.shape.exists) tell(&e);
+    *damaged += examination_damage(&e);
   }
   return SSNE_OK;
 }
@@ -68,17 +64,17 @@ static ssne_code check_steps(const job *j, ssne_store *store, bool partial, ssne
 ssne_code job_verify(job *j, ssne_error *err) {
   ssne_store *store = NULL;
   bool partial = false;
-  int64_t totals[2] = {0, 0};
+  int64_t damaged = 0;
   ssne_error later;
   SSNE_TRY(job_require(j->word, "RUN.h5", err));
   SSNE_TRY(ssne_store_open(j->word, false, j->comm, &store, &partial, err));
-  ssne_code code = examine_all(j, store, totals, err);
-  if (code == SSNE_OK && totals[0] > 0)
+  ssne_code code = examine_all(j, store, &damaged, err);
+  if (code == SSNE_OK && damaged > 0)
     code = ssne_fail(err, SSNE_FAILED,
                      "%s: %" PRId64
                      " rows are damaged; `shardsne repair %s --out NEW.h5` brings back what "
                      "is whole",
-                     j->word, totals[0], j->word);
+                     j->word, damaged, j->word);
   if (code == SSNE_OK) code = ssne_agree(j->comm, check_steps(j, store, partial, err), err);
   (void)ssne_store_close(&store, &later); /* it was only read */
   return code;

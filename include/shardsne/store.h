@@ -107,7 +107,8 @@ typedef struct ssne_edit {
 } ssne_edit;
 
 /* A dataset, replacing an earlier one of the same name, with its space allocated and no row
- * written. `width`: bytes of a text set's elements, else 0. `columns`: 1 for one-dimensional sets.
+ * written. `width`: bytes of a text set's elements; of others it is known, and overlooked.
+ * `columns`: 1 for one-dimensional sets.
  */
 static inline ssne_edit ssne_edit_define(ssne_set set, int64_t rows, int64_t columns,
                                          int64_t width) {
