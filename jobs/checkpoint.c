@@ -1,4 +1,5 @@
 #include "checkpoint.h"
+#include "history.h"
 
 #include "shardsne/agree.h"
 #include "shardsne/clock.h"
@@ -11,9 +12,9 @@
 #include <string.h>
 
 #define MEMBERS 6 /* of a row's state */
-#define CHUNK_ROWS                                                                                 \
-  INT64_C(16384) /* that pass through a buffer on their way to or from the file                    \
-                  */
+
+/* Rows that pass through a buffer on their way to or from the file. */
+#define CHUNK_ROWS INT64_C(16384)
 
 /* An automatic checkpoint is due after this, or once the work since the last one is worth so many
  * times what writing it took. */
@@ -44,17 +45,17 @@ ssne_code checkpoint_parse(const char *text, checkpoint_rule *rule, ssne_error *
 
 /* --- opening and closing ----------------------------------------------------------------- */
 
-ssne_code checkpoint_open(job *j, const char *run_path, const char *owner,
+ssne_code checkpoint_open(job *j, const char *run_path, const char *owner, checkpoint_rule rule,
                           const ssne_partition *partition, const ssne_tsne_options *schedule,
                           checkpoint *out, ssne_error *err) {
   *out = (checkpoint){.j = j,
                       .owner = owner,
+                      .rule = rule,
                       .partition = *partition,
                       .history_length = ssne_tsne_history_length(schedule),
                       .most_steps = schedule->early_iterations + schedule->iterations,
                       .slot = -1,
                       .written = ssne_clock()};
-  SSNE_TRY(checkpoint_parse(j->options.embed.checkpoint_every, &out->rule, err));
   const size_t size = strlen(run_path) + sizeof ".checkpoint";
   SSNE_TRY_ALL(j->comm, ssne_alloc(&out->path, (int64_t)size, 1, "characters", err), err);
   snprintf(out->path, size, "%s.checkpoint", run_path);
@@ -121,17 +122,6 @@ static ssne_code write_slot(checkpoint *c, int slot, const ssne_checkpoint_slot 
   return ssne_store_write(c->store, SSNE_SET_CHECKPOINT_SLOTS, slot, 1, what, err);
 }
 
-/* Rank 0: the entries that the file has not yet. */
-static ssne_code write_history(checkpoint *c, const ssne_tsne_state *s, ssne_error *err) {
-  for (int64_t i = c->history; i < s->history_count && c->j->rank == 0; i++) {
-    const ssne_tsne_record *r = &s->history[i];
-    const ssne_history_entry entry = {r->iteration, r->kl, r->gradient_norm, r->exaggeration,
-                                      r->seconds};
-    SSNE_TRY(ssne_store_write(c->store, SSNE_SET_HISTORY, i, 1, &entry, err));
-  }
-  return SSNE_OK;
-}
-
 /* --- writing ----------------------------------------------------------------------------- */
 
 /* Collective. */
@@ -159,7 +149,8 @@ static ssne_code write_checkpoint(checkpoint *c, const ssne_tsne_state *s, ssne_
   SSNE_TRY_ALL(comm, write_slot(c, slot, &none, err), err);
   SSNE_TRY(ssne_store_flush(c->store, err));
   ssne_code code = move_state(c, slot, s, NULL, err);
-  if (code == SSNE_OK) code = write_history(c, s, err);
+  if (code == SSNE_OK && c->j->rank == 0)
+    code = history_write(c->store, s->history, c->history, s->history_count, err);
   SSNE_TRY_ALL(comm, code, err);
   SSNE_TRY(ssne_store_flush(c->store, err));
   SSNE_TRY_ALL(comm, write_slot(c, slot, &done, err), err);
@@ -175,7 +166,6 @@ static ssne_code save(checkpoint *c, const ssne_tsne_state *s, ssne_error *err) 
   const ssne_code code = write_checkpoint(c, s, err);
   c->written = ssne_clock();
   c->cost = c->written - since;
-  c->steps = s->steps;
   ssne_stages_add(&c->j->stages, "checkpoints", 1, c->cost);
   if (code != SSNE_OK) { /* what is half there is of no use; the other slot, if any, is */
     ssne_error later;
@@ -209,34 +199,19 @@ static ssne_code read_slots(checkpoint *c, ssne_checkpoint_slot slots[2], ssne_e
   return SSNE_OK;
 }
 
-/* Rank 0: `count` entries. */
-static ssne_code read_history(checkpoint *c, int64_t count, ssne_tsne_record *history,
-                              ssne_error *err) {
-  for (int64_t i = 0; i < count; i++) {
-    ssne_history_entry e;
-    SSNE_TRY(ssne_store_read(c->store, SSNE_SET_HISTORY, i, 1, &e, err));
-    history[i] = (ssne_tsne_record){.iteration = e.iteration,
-                                    .kl = e.kl,
-                                    .gradient_norm = e.gradient_norm,
-                                    .exaggeration = e.exaggeration,
-                                    .seconds = e.seconds};
-  }
-  return SSNE_OK;
-}
-
 /* Collective. */
 static ssne_code read_state(checkpoint *c, int slot, const ssne_checkpoint_slot *what,
                             ssne_tsne_state *s, ssne_error *err) {
   const int64_t size = what->history * (int64_t)sizeof *s->history;
   ssne_code code = move_state(c, slot, NULL, s, err);
-  if (code == SSNE_OK && c->j->rank == 0) code = read_history(c, what->history, s->history, err);
+  if (code == SSNE_OK && c->j->rank == 0)
+    code = history_read(c->store, what->history, s->history, err);
   SSNE_TRY_ALL(c->j->comm, code, err);
   SSNE_TRY(ssne_broadcast(s->history, size, 0, c->j->comm, err));
   s->steps = what->steps;
   s->history_count = what->history;
   s->seconds = what->seconds;
   c->slot = slot;
-  c->steps = what->steps;
   c->history = what->history;
   return SSNE_OK;
 }

@@ -28,7 +28,6 @@ typedef struct checkpoint {
   ssne_store *store; /* NULL until the first is written */
   int slot;          /* the latest; -1: none */
   int64_t history;   /* entries in the file */
-  int64_t steps;     /* of the state last written or read */
   double written;    /* when that was, by ssne_clock */
   double cost;       /* seconds that the last one took */
   bool failing;      /* the last one could not be written; said once */
@@ -37,9 +36,9 @@ typedef struct checkpoint {
 /* Not collective: --checkpoint-every: "auto", "never", "200" iterations, or "10m" minutes. */
 ssne_code checkpoint_parse(const char *text, checkpoint_rule *rule, ssne_error *err);
 
-/* Collective: for the run file at `run_path`. `owner` must outlive the checkpoint. Free with
- * checkpoint_close. */
-ssne_code checkpoint_open(job *j, const char *run_path, const char *owner,
+/* Collective: for the run file at `run_path`, to be written by `rule`. `owner` must outlive the
+ * checkpoint. Free with checkpoint_close. */
+ssne_code checkpoint_open(job *j, const char *run_path, const char *owner, checkpoint_rule rule,
                           const ssne_partition *partition, const ssne_tsne_options *schedule,
                           checkpoint *out, ssne_error *err);
 

@@ -1,5 +1,6 @@
 /* From features to an embedding: read own rows, neighbours, affinities, start, descent, write. */
 #include "forecast.h"
+#include "history.h"
 
 #include "shardsne/agree.h"
 #include "shardsne/clock.h"
@@ -105,8 +106,8 @@ static ssne_code begin(embedding *e, ssne_error *err) {
   const double since = ssne_clock();
   SSNE_TRY(name_owner(e, err));
   SSNE_TRY_ALL(comm, ssne_tsne_state_allocate(&e->partition, &e->schedule, &e->state, err), err);
-  SSNE_TRY(
-      checkpoint_open(e->j, e->path, e->owner, &e->partition, &e->schedule, &e->checkpoint, err));
+  SSNE_TRY(checkpoint_open(e->j, e->path, e->owner, e->rule, &e->partition, &e->schedule,
+                           &e->checkpoint, err));
   if (e->j->options.output.fresh) SSNE_TRY(checkpoint_remove(&e->checkpoint, err));
   SSNE_TRY(checkpoint_load(&e->checkpoint, e->j->options.embed.resume_from, &e->state, &e->resumed,
                            err));
@@ -182,17 +183,6 @@ static ssne_code normalise(embedding *e, ssne_error *err) {
   return ssne_agree(e->j->comm, code, err);
 }
 
-/* Rank 0. */
-static ssne_code write_history(embedding *e, ssne_error *err) {
-  for (int64_t i = 0; i < e->state.history_count; i++) {
-    const ssne_tsne_record *r = &e->state.history[i];
-    const ssne_history_entry entry = {r->iteration, r->kl, r->gradient_norm, r->exaggeration,
-                                      r->seconds};
-    SSNE_TRY(ssne_store_write(e->store, SSNE_SET_HISTORY, i, 1, &entry, err));
-  }
-  return SSNE_OK;
-}
-
 static ssne_code write_embedding(embedding *e, ssne_error *err) {
   const MPI_Comm comm = e->j->comm;
   const double since = ssne_clock();
@@ -206,7 +196,10 @@ static ssne_code write_embedding(embedding *e, ssne_error *err) {
                                    2 * (int64_t)sizeof *e->state.xy, err),
                err);
   SSNE_TRY(normalise(e, err));
-  SSNE_TRY_ALL(comm, e->j->rank == 0 ? write_history(e, err) : SSNE_OK, err);
+  ssne_code code = SSNE_OK;
+  if (e->j->rank == 0)
+    code = history_write(e->store, e->state.history, 0, e->state.history_count, err);
+  SSNE_TRY_ALL(comm, code, err);
   SSNE_TRY(ssne_store_flush(e->store, err));
   SSNE_TRY(ssne_store_set_text(e->store, "embed_complete", "yes", err));
   embedding_lap(e, "write embedding", e->partition.own_rows, since);
@@ -264,8 +257,7 @@ static ssne_code embed(embedding *e, ssne_error *err) {
   const ssne_option_group groups[] = {embed_input_group(&e->j->options),
                                       embed_group(&e->j->options)};
   bool complete = false, found = true;
-  checkpoint_rule rule;
-  SSNE_TRY(checkpoint_parse(e->j->options.embed.checkpoint_every, &rule, err));
+  SSNE_TRY(checkpoint_parse(e->j->options.embed.checkpoint_every, &e->rule, err));
   SSNE_TRY(resolve_inputs(e, err));
   SSNE_TRY_ALL(e->j->comm, ssne_options_to_json(groups, 2, true, &e->recorded, err), err);
   SSNE_TRY(embedding_open(e, &found, &complete, err));

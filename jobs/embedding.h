@@ -35,6 +35,7 @@ typedef struct embedding {
   ssne_affinities affinities;
   ssne_tsne_options schedule;
   ssne_tsne_state state; /* of the descent */
+  checkpoint_rule rule;  /* of --checkpoint-every */
   checkpoint checkpoint;
   char *owner;  /* what a checkpoint must belong to */
   bool resumed; /* from one */
