@@ -4,7 +4,6 @@
 #include "shardsne/exchange.h"
 #include "shardsne/memory.h"
 
-#include <inttypes.h>
 #include <string.h>
 
 ssne_code source_open_store(ssne_store *store, source *out, ssne_error *err) {
@@ -56,27 +55,8 @@ ssne_code source_open(const char *name, MPI_Comm comm, source *out, ssne_error *
   return code;
 }
 
-/* Rows that nobody has written are no features, whatever the file says of their samples: the loss
- * of a node can leave such. */
-static ssne_code read_features(source *s, int64_t first, int64_t rows, float *out,
-                               ssne_error *err) {
-  uint8_t *state = NULL;
-  SSNE_TRY(ssne_alloc(&state, rows, 1, "states", err));
-  ssne_code code = ssne_store_examine(s->store, SSNE_SET_FEATURES, first, rows, out, state, err);
-  for (int64_t r = 0; r < rows && code == SSNE_OK; r++)
-    if (state[r] != SSNE_ROW_WHOLE)
-      code = ssne_fail(err, SSNE_FAILED,
-                       "row %" PRId64 " of /features %s: `shardsne verify` shows what is damaged, "
-                       "`shardsne repair` keeps what is whole",
-                       first + r,
-                       state[r] == SSNE_ROW_DAMAGED ? "does not match its checksum"
-                                                    : "was never written");
-  ssne_free(&state);
-  return code;
-}
-
 static ssne_code read_rows(source *s, int64_t first, int64_t rows, float *out, ssne_error *err) {
-  if (s->store) return read_features(s, first, rows, out, err);
+  if (s->store) return ssne_store_read_written(s->store, SSNE_SET_FEATURES, first, rows, out, err);
   if (s->matrix) return ssne_matrix_read_float(s->matrix, first, rows, out, err);
   return ssne_npy_read_float(s->path, &s->npy, first, rows, out, err);
 }

@@ -161,6 +161,11 @@ ssne_code ssne_store_write(ssne_store *store, ssne_set set, int64_t first, int64
 ssne_code ssne_store_read(ssne_store *store, ssne_set set, int64_t first, int64_t rows, void *data,
                           ssne_error *err);
 
+/* Not collective: as ssne_store_read, and fails as well where nobody has written a row: the loss of
+ * a node can leave such. Rows of datasets without checksums are all taken for written. */
+ssne_code ssne_store_read_written(ssne_store *store, ssne_set set, int64_t first, int64_t rows,
+                                  void *data, ssne_error *err);
+
 /* The name of a dataset in the file. */
 const char *ssne_store_name(ssne_set set);
 

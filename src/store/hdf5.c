@@ -131,16 +131,19 @@ static herr_t set_layout(hid_t access) {
   return H5Pset_fclose_degree(access, H5F_CLOSE_STRONG);
 }
 
-/* No lock: the file may lie where there are none, MPI-IO takes none either, and someone who looks
- * at a file must not stop the job that writes it. */
-static hid_t alone_access(void) {
+/* For all ranks of `comm`, or for this process alone where that is MPI_COMM_NULL. No lock then: the
+ * file may lie where there are none, MPI-IO takes none either, and someone who looks at a file must
+ * not stop the job that writes it. */
+static hid_t file_access(MPI_Comm comm) {
   const hid_t access = H5Pcreate(H5P_FILE_ACCESS);
   if (access < 0) return access;
-  if (set_layout(access) < 0 || H5Pset_file_locking(access, false, true) < 0) {
-    H5Pclose(access);
-    return SSNE_NO_ID;
-  }
-  return access;
+  herr_t result = set_layout(access);
+  if (result >= 0)
+    result = comm == MPI_COMM_NULL ? H5Pset_file_locking(access, false, true)
+                                   : H5Pset_fapl_mpio(access, comm, MPI_INFO_NULL);
+  if (result >= 0) return access;
+  H5Pclose(access);
+  return SSNE_NO_ID;
 }
 
 /* What HDF5 calls truncated: the end that the file notes lies behind the one it has. */
@@ -161,7 +164,7 @@ ssne_code ssne_hdf5_open_alone(const char *path, bool writable, hid_t *file, ssn
     return ssne_fail(err, SSNE_USAGE, "%s is a folder or a device, not an HDF5 file", path);
   SSNE_TRY(try_open(path, writable ? O_RDWR : O_RDONLY, err));
   H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
-  const hid_t access = alone_access();
+  const hid_t access = file_access(MPI_COMM_NULL);
   if (access < 0) return ssne_hdf5_fail(path, err, "setting up HDF5");
   ssne_code code = SSNE_OK;
   const htri_t is_hdf5 = H5Fis_hdf5(path);
@@ -174,16 +177,6 @@ ssne_code ssne_hdf5_open_alone(const char *path, bool writable, hid_t *file, ssn
   return code;
 }
 
-static hid_t parallel_access(MPI_Comm comm) {
-  const hid_t access = H5Pcreate(H5P_FILE_ACCESS);
-  if (access < 0) return access;
-  if (set_layout(access) < 0 || H5Pset_fapl_mpio(access, comm, MPI_INFO_NULL) < 0) {
-    H5Pclose(access);
-    return SSNE_NO_ID;
-  }
-  return access;
-}
-
 ssne_code ssne_hdf5_open(const char *path, bool writable, MPI_Comm comm, hid_t *file,
                          ssne_error *err) {
   *file = SSNE_NO_ID;
@@ -191,7 +184,7 @@ ssne_code ssne_hdf5_open(const char *path, bool writable, MPI_Comm comm, hid_t *
   ssne_code code = try_open(path, writable ? O_RDWR : O_RDONLY, err);
   if (code != SSNE_OK) code = ssne_fail_in(err, "the file must be within reach of every rank");
   SSNE_TRY_ALL(comm, code, err);
-  const hid_t access = parallel_access(comm);
+  const hid_t access = file_access(comm);
   if (access < 0) code = ssne_hdf5_fail(path, err, "setting up parallel HDF5");
   code = ssne_agree(comm, code, err);
   if (code == SSNE_OK) {
@@ -227,7 +220,7 @@ ssne_code ssne_hdf5_create_alone(const char *path, hid_t *file, ssne_error *err)
   H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
   SSNE_TRY(try_open(path, O_RDWR | O_CREAT | O_TRUNC, err));
   SSNE_TRY(ssne_hdf5_room(path, 0, 0, "a new file", err));
-  const hid_t access = alone_access(), list = creation();
+  const hid_t access = file_access(MPI_COMM_NULL), list = creation();
   ssne_code code = SSNE_OK;
   if (access < 0 || list < 0)
     code = ssne_hdf5_fail(path, err, "setting up HDF5");

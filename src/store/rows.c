@@ -87,6 +87,7 @@ typedef struct transfer {
   const char *from; /* written */
   char *to;         /* or read */
   uint8_t *state;   /* of all rows read; NULL: a damaged one is an error */
+  bool all_written; /* and so is one that nobody has written */
 } transfer;
 
 static ssne_code write_piece(const transfer *t, int64_t first, int64_t rows, int64_t done,
@@ -107,12 +108,13 @@ static ssne_code read_piece(const transfer *t, int64_t first, int64_t rows, int6
     const ssne_row_state state =
         t->sums ? state_of(t->sums[r], to + r * t->bytes, t->bytes) : SSNE_ROW_WHOLE;
     if (t->state) t->state[done + r] = (uint8_t)state;
-    if (!t->state && state == SSNE_ROW_DAMAGED)
+    if (!t->state && (state == SSNE_ROW_DAMAGED || (t->all_written && state == SSNE_ROW_UNWRITTEN)))
       return ssne_fail(err, SSNE_FAILED,
-                       "%s: row %" PRId64
-                       " of %s does not match its checksum: the file was damaged; "
+                       "%s: row %" PRId64 " of %s %s: the file was damaged; "
                        "`shardsne verify` shows where, `shardsne repair` keeps what is whole",
-                       t->store->open_path, first + r, ssne_schema_of(t->set)->name);
+                       t->store->open_path, first + r, ssne_schema_of(t->set)->name,
+                       state == SSNE_ROW_DAMAGED ? "does not match its checksum"
+                                                 : "was never written");
   }
   return SSNE_OK;
 }
@@ -149,6 +151,12 @@ ssne_code ssne_store_write(ssne_store *store, ssne_set set, int64_t first, int64
 ssne_code ssne_store_read(ssne_store *store, ssne_set set, int64_t first, int64_t rows, void *data,
                           ssne_error *err) {
   transfer t = {.store = store, .set = set, .to = data};
+  return move_all(&t, first, rows, err);
+}
+
+ssne_code ssne_store_read_written(ssne_store *store, ssne_set set, int64_t first, int64_t rows,
+                                  void *data, ssne_error *err) {
+  transfer t = {.store = store, .set = set, .to = data, .all_written = true};
   return move_all(&t, first, rows, err);
 }
 

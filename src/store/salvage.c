@@ -1,5 +1,6 @@
 /* Opening a file that is damaged, to bring back what is whole. */
 #include "shardsne/agree.h"
+#include "shardsne/exchange.h"
 #include "shardsne/memory.h"
 #include "store_private.h"
 
@@ -33,15 +34,18 @@ static int64_t noted_length(int fd) {
 /* A file that is too short gets zeros at its end, which need no space, so that HDF5 opens it. */
 static ssne_code lengthen(const char *path, ssne_error *err) {
   struct stat facts;
+  char *found = NULL;
+  bool partial = false;
+  SSNE_TRY(ssne_store_find(path, &partial, &found, err));
   ssne_code code = SSNE_OK;
-  const int fd = open(path, O_RDWR | O_CLOEXEC);
-  if (fd < 0) return SSNE_OK; /* read-only: let opening say what is wrong */
-  const int64_t length = noted_length(fd);
-  if (fstat(fd, &facts) == 0 && length > (int64_t)facts.st_size &&
+  const int fd = open(found, O_RDWR | O_CLOEXEC); /* read-only: let opening say what is wrong */
+  const int64_t length = fd < 0 ? 0 : noted_length(fd);
+  if (length > 0 && fstat(fd, &facts) == 0 && length > (int64_t)facts.st_size &&
       ftruncate(fd, (off_t)length) != 0)
     code = ssne_fail(err, SSNE_FAILED, "%s is truncated, and cannot be lengthened to be read: %s",
-                     path, strerror(errno));
-  close(fd);
+                     found, strerror(errno));
+  if (fd >= 0) close(fd);
+  ssne_free(&found);
   return code;
 }
 
@@ -51,9 +55,9 @@ static ssne_code open_what_can_be(ssne_store *store, bool lost[SSNE_SET_COUNT], 
   for (int i = 0; i < SSNE_SET_COUNT; i++)
     missing[i] = ssne_store_open_set(store->open_path, store->file, (ssne_set)i, &store->sets[i],
                                      err) != SSNE_OK;
-  if (MPI_Allreduce(MPI_IN_PLACE, missing, SSNE_SET_COUNT, MPI_INT, MPI_MAX, store->comm) !=
-      MPI_SUCCESS)
-    return ssne_fail(err, SSNE_FAILED, "MPI_Allreduce failed");
+  SSNE_TRY(ssne_mpi_check(
+      MPI_Allreduce(MPI_IN_PLACE, missing, SSNE_SET_COUNT, MPI_INT, MPI_MAX, store->comm),
+      "MPI_Allreduce", err));
   for (int i = 0; i < SSNE_SET_COUNT; i++) {
     lost[i] = missing[i] != 0;
     if (lost[i]) ssne_store_close_set(&store->sets[i]);
@@ -63,22 +67,14 @@ static ssne_code open_what_can_be(ssne_store *store, bool lost[SSNE_SET_COUNT], 
 
 ssne_code ssne_store_open_damaged(const char *path, MPI_Comm comm, ssne_store **out,
                                   bool lost[SSNE_SET_COUNT], ssne_error *err) {
-  int rank = 0, partial = 0;
+  int rank = 0;
   ssne_error later;
   *out = NULL;
   MPI_Comm_rank(comm, &rank);
-  ssne_code code = SSNE_OK;
-  if (rank == 0) {
-    char *name = NULL;
-    partial = !ssne_store_exists(path, false);
-    code = ssne_store_partial_path(path, &name, err);
-    if (code == SSNE_OK) code = lengthen(partial ? name : path, err);
-    ssne_free(&name);
-  }
-  SSNE_TRY_ALL(comm, code, err);
-  SSNE_TRY(ssne_store_open_handle(path, false, comm, out, NULL, err));
+  SSNE_TRY_ALL(comm, rank == 0 ? lengthen(path, err) : SSNE_OK, err);
+  SSNE_TRY(ssne_store_open_handle(path, false, false, comm, out, NULL, err));
   ssne_store *s = *out;
-  code = ssne_hdf5_open(s->open_path, false, s->comm, &s->file, err);
+  ssne_code code = ssne_hdf5_open(s->open_path, false, s->comm, &s->file, err);
   if (code == SSNE_OK) code = open_what_can_be(s, lost, err);
   if (code != SSNE_OK) (void)ssne_store_close(out, &later);
   return code;

@@ -27,10 +27,10 @@ static const ssne_schema schema[SSNE_SET_COUNT] = {
                                      "units of the features", SSNE_ELEMENT_FLOAT32, 2, false, true},
     [SSNE_SET_COORDINATES] = {"/embedding/coordinates",
                               "The t-SNE map: x and y of each row; NaN for bad rows", NULL,
-                              SSNE_ELEMENT_FLOAT32, 2, true, true},
+                              SSNE_ELEMENT_FLOAT32, 2, true, true, .columns = 2},
     [SSNE_SET_NORMALIZED] = {"/embedding/normalized",
                              "The same, each axis stretched to 0 ... 1; NaN for bad rows", NULL,
-                             SSNE_ELEMENT_FLOAT32, 2, true, true},
+                             SSNE_ELEMENT_FLOAT32, 2, true, true, .columns = 2},
     [SSNE_SET_HISTORY] =
         {"/history",
          "The course of the optimisation: iteration (steps taken), KL divergence, norm "
@@ -40,9 +40,9 @@ static const ssne_schema schema[SSNE_SET_COUNT] = {
         {"/checkpoint/state_0",
          "A state of the descent: x, y, the last step, and the gain of each, of "
          "the rows in the order of the descent",
-         NULL, SSNE_ELEMENT_FLOAT32, 2, false, true},
+         NULL, SSNE_ELEMENT_FLOAT32, 2, false, true, .columns = 6},
     [SSNE_SET_CHECKPOINT_1] = {"/checkpoint/state_1", "Likewise; they are written in turn", NULL,
-                               SSNE_ELEMENT_FLOAT32, 2, false, true},
+                               SSNE_ELEMENT_FLOAT32, 2, false, true, .columns = 6},
     [SSNE_SET_CHECKPOINT_SLOTS] = {"/checkpoint/slots",
                                    "What the two states are: steps taken (-1: none), entries of "
                                    "/history that belong to it, and seconds",

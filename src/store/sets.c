@@ -95,26 +95,19 @@ static bool is_kept_here(hid_t dataset, const ssne_set_shape *shape) {
   return here;
 }
 
-/* The columns that a set must have; 0: any number. */
-static int64_t columns_of(ssne_set set) {
-  if (set == SSNE_SET_COORDINATES || set == SSNE_SET_NORMALIZED) return 2;
-  return set == SSNE_SET_CHECKPOINT_0 || set == SSNE_SET_CHECKPOINT_1 ? 6 : 0;
-}
-
 /* Whether the rows can be counted and moved. */
-static bool is_sound(ssne_set set, const ssne_set_shape *shape) {
+static bool is_sound(const ssne_schema *schema, const ssne_set_shape *shape) {
   int64_t bytes = 0;
   if (shape->rows < 0 || shape->columns < 1 || shape->width < 1) return false;
-  if (columns_of(set) && shape->columns != columns_of(set)) return false;
+  if (schema->columns && shape->columns != schema->columns) return false;
   return !__builtin_mul_overflow(shape->columns, shape->width, &bytes) &&
          bytes <= SSNE_STORE_PIECE && !__builtin_mul_overflow(bytes, shape->rows, &bytes);
 }
 
-static ssne_code check_dataset(hid_t id, const char *path, ssne_set set, ssne_set_shape *shape,
-                               ssne_error *err) {
-  const ssne_schema *schema = ssne_schema_of(set);
+static ssne_code check_dataset(hid_t id, const char *path, const ssne_schema *schema,
+                               ssne_set_shape *shape, ssne_error *err) {
   if (!read_shape(id, schema, shape) || !type_matches(id, schema, &shape->width) ||
-      !is_sound(set, shape))
+      !is_sound(schema, shape))
     return ssne_fail(err, SSNE_USAGE,
                      "%s: %s has not the type or the dimensions that a run file has there: it was "
                      "written by another program",
@@ -150,7 +143,7 @@ ssne_code ssne_store_open_set(const char *path, hid_t file, ssne_set set, ssne_s
   const ssne_schema *schema = ssne_schema_of(set);
   SSNE_TRY(open_dataset(path, file, schema->name, &out->id, err));
   if (out->id < 0) return SSNE_OK;
-  SSNE_TRY(check_dataset(out->id, path, set, &out->shape, err));
+  SSNE_TRY(check_dataset(out->id, path, schema, &out->shape, err));
   out->type = ssne_schema_type(schema, out->shape.width, false);
   if (out->type < 0) return ssne_hdf5_fail(path, err, "making a type for %s", schema->name);
   return open_sums(path, file, schema, out, err);

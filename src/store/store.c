@@ -12,7 +12,7 @@
 
 /* --- the handle -------------------------------------------------------------------------- */
 
-ssne_code ssne_store_partial_path(const char *path, char **out, ssne_error *err) {
+static ssne_code partial_path(const char *path, char **out, ssne_error *err) {
   const size_t length = strlen(path);
   SSNE_TRY(ssne_alloc(out, (int64_t)length + (int64_t)sizeof ".partial", 1, "characters", err));
   memcpy(*out, path, length);
@@ -41,8 +41,8 @@ static ssne_code make_store(const char *path, bool partial, bool writable, ssne_
     s->sets[i].id = s->sets[i].sums = s->sets[i].type = SSNE_NO_ID;
   ssne_code code = ssne_copy_text(&s->path, path, err);
   if (code == SSNE_OK)
-    code = partial ? ssne_store_partial_path(path, &s->open_path, err)
-                   : ssne_copy_text(&s->open_path, path, err);
+    code =
+        partial ? partial_path(path, &s->open_path, err) : ssne_copy_text(&s->open_path, path, err);
   if (code != SSNE_OK) free_store(out);
   return code;
 }
@@ -116,12 +116,25 @@ static ssne_code check_format(hid_t file, const char *path, ssne_error *err) {
   return SSNE_OK;
 }
 
+/* That the datasets are what a run file has. Before the file is opened for writing, which already
+ * gives space to datasets that have none. */
+static ssne_code check_sets(hid_t file, const char *path, ssne_error *err) {
+  ssne_code code = SSNE_OK;
+  for (int i = 0; i < SSNE_SET_COUNT && code == SSNE_OK; i++) {
+    ssne_store_set set = {.id = SSNE_NO_ID, .sums = SSNE_NO_ID, .type = SSNE_NO_ID};
+    code = ssne_store_open_set(path, file, (ssne_set)i, &set, err);
+    ssne_store_close_set(&set);
+  }
+  return code;
+}
+
 /* Takes back what a killed run has left half done, and looks at what the file is. */
-static ssne_code check_file(const char *path, ssne_error *err) {
+static ssne_code check_file(const char *path, bool and_sets, ssne_error *err) {
   hid_t file = SSNE_NO_ID;
   SSNE_TRY(ssne_journal_roll_back(path, -1, err));
   SSNE_TRY(ssne_hdf5_open_alone(path, false, &file, err));
-  const ssne_code code = check_format(file, path, err);
+  ssne_code code = check_format(file, path, err);
+  if (code == SSNE_OK && and_sets) code = check_sets(file, path, err);
   H5Fclose(file);
   return code;
 }
@@ -137,7 +150,7 @@ bool ssne_store_exists(const char *path, bool partial) {
   char *name = NULL;
   ssne_error unused;
   if (!partial) return path_exists(path);
-  if (ssne_store_partial_path(path, &name, &unused) != SSNE_OK) return false;
+  if (partial_path(path, &name, &unused) != SSNE_OK) return false;
   const bool exists = path_exists(name);
   ssne_free(&name);
   return exists;
@@ -151,7 +164,7 @@ static ssne_code delete_one(const char *path, ssne_error *err) {
 
 ssne_code ssne_store_delete(const char *path, bool unfinished_too, ssne_error *err) {
   char *name = NULL;
-  SSNE_TRY(ssne_store_partial_path(path, &name, err));
+  SSNE_TRY(partial_path(path, &name, err));
   ssne_code code = unfinished_too ? delete_one(name, err) : SSNE_OK;
   if (code == SSNE_OK) code = delete_one(path, err);
   ssne_free(&name);
@@ -204,56 +217,44 @@ ssne_code ssne_store_create(const char *path, MPI_Comm comm, ssne_store **out, s
   return code;
 }
 
-/* On rank 0: which file it is, and whether it can be read. */
-static ssne_code choose(const char *path, int *partial, ssne_error *err) {
-  char *name = NULL;
+ssne_code ssne_store_find(const char *path, bool *partial, char **found, ssne_error *err) {
   *partial = !ssne_store_exists(path, false);
-  if (!*partial) return check_file(path, err);
-  if (!ssne_store_exists(path, true))
-    return ssne_fail(err, SSNE_USAGE,
-                     "%s: no such run file, nor one of that name with .partial: check the name",
-                     path);
-  SSNE_TRY(ssne_store_partial_path(path, &name, err));
-  const ssne_code code = check_file(name, err);
-  ssne_free(&name);
+  if (!*partial) return ssne_copy_text(found, path, err);
+  if (ssne_store_exists(path, true)) return partial_path(path, found, err);
+  return ssne_fail(err, SSNE_USAGE,
+                   "%s: no such run file, nor one of that name with .partial: check the name",
+                   path);
+}
+
+/* On rank 0: which file it is, and whether it can be read. */
+static ssne_code choose(const char *path, bool and_sets, int *is_partial, ssne_error *err) {
+  char *found = NULL;
+  bool partial = false;
+  ssne_code code = ssne_store_find(path, &partial, &found, err);
+  if (code == SSNE_OK) code = check_file(found, and_sets, err);
+  *is_partial = partial;
+  ssne_free(&found);
   return code;
 }
 
-ssne_code ssne_store_open_handle(const char *path, bool writable, MPI_Comm comm, ssne_store **out,
-                                 bool *partial, ssne_error *err) {
+ssne_code ssne_store_open_handle(const char *path, bool writable, bool and_sets, MPI_Comm comm,
+                                 ssne_store **out, bool *partial, ssne_error *err) {
   int rank = 0, is_partial = 0;
   ssne_code code = SSNE_OK;
   *out = NULL;
   MPI_Comm_rank(comm, &rank);
-  if (rank == 0) code = choose(path, &is_partial, err);
+  if (rank == 0) code = choose(path, and_sets, &is_partial, err);
   SSNE_TRY_ALL(comm, code, err);
   SSNE_TRY(ssne_broadcast(&is_partial, sizeof is_partial, 0, comm, err));
   if (partial) *partial = is_partial;
   return new_store(path, is_partial, writable, comm, out, err);
 }
 
-/* On rank 0: that the datasets are what a run file has. Before the file is opened for writing,
- * which already gives space to datasets that have none. */
-static ssne_code check_sets(const char *path, ssne_error *err) {
-  hid_t file = SSNE_NO_ID;
-  SSNE_TRY(ssne_hdf5_open_alone(path, false, &file, err));
-  ssne_code code = SSNE_OK;
-  for (int i = 0; i < SSNE_SET_COUNT && code == SSNE_OK; i++) {
-    ssne_store_set set = {.id = SSNE_NO_ID, .sums = SSNE_NO_ID, .type = SSNE_NO_ID};
-    code = ssne_store_open_set(path, file, (ssne_set)i, &set, err);
-    ssne_store_close_set(&set);
-  }
-  H5Fclose(file);
-  return code;
-}
-
 ssne_code ssne_store_open(const char *path, bool writable, MPI_Comm comm, ssne_store **out,
                           bool *partial, ssne_error *err) {
   ssne_error later;
-  SSNE_TRY(ssne_store_open_handle(path, writable, comm, out, partial, err));
-  const ssne_store *s = *out;
-  ssne_code code = ssne_agree(comm, s->rank == 0 ? check_sets(s->open_path, err) : SSNE_OK, err);
-  if (code == SSNE_OK) code = ssne_store_open_file(*out, err);
+  SSNE_TRY(ssne_store_open_handle(path, writable, true, comm, out, partial, err));
+  const ssne_code code = ssne_store_open_file(*out, err);
   if (code != SSNE_OK) (void)ssne_store_close(out, &later);
   return code;
 }

@@ -32,8 +32,9 @@ typedef struct ssne_schema {
   const char *units; /* NULL where there are none */
   ssne_element element;
   int dimensions;
-  bool nan;    /* rows not written are NaN, else zero */
-  bool summed; /* has a checksum a row */
+  bool nan;        /* rows not written are NaN, else zero */
+  bool summed;     /* has a checksum a row */
+  int64_t columns; /* that it must have; 0: any number */
 } ssne_schema;
 
 /* The schema of `set`, which must be one of the enumeration's. */
@@ -123,13 +124,14 @@ struct ssne_store {
   ssne_store_set sets[SSNE_SET_COUNT];
 };
 
-/* PATH.partial, to be freed with ssne_free. */
-ssne_code ssne_store_partial_path(const char *path, char **out, ssne_error *err);
+/* Not collective: the file that `path` means, itself or PATH.partial, in *found, to be freed with
+ * ssne_free. SSNE_USAGE where there is neither. */
+ssne_code ssne_store_find(const char *path, bool *partial, char **found, ssne_error *err);
 
-/* Collective: finds the file and checks on rank 0 what it is; opens nothing yet. As
- * ssne_store_open. */
-ssne_code ssne_store_open_handle(const char *path, bool writable, MPI_Comm comm, ssne_store **out,
-                                 bool *partial, ssne_error *err);
+/* Collective: finds the file and checks on rank 0 what it is, also its datasets if `and_sets`;
+ * opens nothing yet. As ssne_store_open. */
+ssne_code ssne_store_open_handle(const char *path, bool writable, bool and_sets, MPI_Comm comm,
+                                 ssne_store **out, bool *partial, ssne_error *err);
 
 /* Collective: opens the file and the datasets that it holds; and closes them. */
 ssne_code ssne_store_open_file(ssne_store *store, ssne_error *err);
