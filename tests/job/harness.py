@@ -39,6 +39,20 @@ def kill_all(pid):
             pass
 
 
+def ranks_of(job):
+    """Process numbers of a job's ranks."""
+    found = []
+    for process in descendants(job.pid):
+        try:
+            with open(f"/proc/{process}/cmdline", "rb") as f:
+                words = f.read().split(b"\0")
+        except OSError:
+            continue  # it has ended
+        if words[0] == SHARDSNE.encode():
+            found.append(process)
+    return found
+
+
 def start(*arguments, ranks=1, env=None, cwd=None, under=()):
     """The job, running; `under` is put before the program."""
     return subprocess.Popen([MPI, str(ranks), *under, SHARDSNE, *map(str, arguments)], cwd=cwd,

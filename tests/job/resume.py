@@ -2,13 +2,11 @@
 same command on a finished file does nothing; --fresh starts over."""
 import os
 import random
-import signal
-import subprocess
 import time
 
 import h5py
 
-from harness import MODEL, MPI, SHARDSNE, digests, draw_sample, folder, succeed
+from harness import MODEL, digests, draw_sample, folder, kill_all, start, succeed, wait_for
 
 OUT = folder()
 IMAGES = draw_sample(120)
@@ -19,10 +17,9 @@ def command(path):
             "--threads", 1]
 
 
-def start(path):
-    """The job, in a process group of its own, as soon as it has begun to write; and when that was."""
-    job = subprocess.Popen([MPI, "2", SHARDSNE, *map(str, command(path))], stdout=subprocess.DEVNULL,
-                           stderr=subprocess.DEVNULL, start_new_session=True)
+def begin(path):
+    """The job, as soon as it has begun to write; and when that was."""
+    job = start(*command(path), ranks=2)
     while not os.path.exists(path + ".partial") and job.poll() is None:
         time.sleep(0.005)
     return job, time.time()
@@ -30,20 +27,16 @@ def start(path):
 
 def kill_midway(path, delay):
     """Kills all ranks at once, `delay` seconds after the file appeared."""
-    job, _ = start(path)
+    job, _ = begin(path)
     time.sleep(delay)
-    subprocess.run(["pkill", "-KILL", "-f", "--", path], check=False)
-    try:
-        os.killpg(job.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
-    job.wait()
+    kill_all(job.pid)
+    job.communicate()
 
 
 def kills():
     whole = os.path.join(OUT, "whole.h5")
-    job, began = start(whole)
-    assert job.wait() == 0
+    job, began = begin(whole)
+    assert wait_for(job).returncode == 0
     seconds = time.time() - began
     expected = digests(whole)["/features"]
     chance = random.Random(0)

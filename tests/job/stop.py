@@ -3,13 +3,13 @@ same command on any number of ranks goes on from there to the same bits."""
 import os
 import re
 import signal
-import subprocess
 import time
 
 import h5py
 import numpy as np
 
-from harness import MODEL, MPI, SHARDSNE, digests, draw_sample, errors_of, folder, run, succeed
+from harness import (MODEL, digests, draw_sample, errors_of, folder, ranks_of, run, start, succeed,
+                     wait_for)
 
 OUT = folder()
 X = os.path.join(OUT, "x.npy")
@@ -31,7 +31,7 @@ def path_of(name):
     return os.path.join(OUT, name + ".h5")
 
 
-def stopped(done, iteration=None):
+def stopped(done):
     assert done.returncode == 75, (done.returncode, done.stderr)
     assert not errors_of(done), done.stderr
     told = re.findall(r"^shardsne: stopped .*; the same command goes on from there$", done.stderr, re.M)
@@ -40,27 +40,7 @@ def stopped(done, iteration=None):
     return int(at.group(1)) if at else None
 
 
-def start(arguments, ranks, env=None):
-    """The job, in a process group of its own."""
-    return subprocess.Popen([MPI, str(ranks), SHARDSNE, *map(str, arguments)], stdout=subprocess.DEVNULL,
-                            stderr=subprocess.PIPE, text=True, start_new_session=True,
-                            env=dict(os.environ, **(env or {})))
-
-
-def ranks_of(path):
-    """Process numbers of the ranks that work on `path`."""
-    found = []
-    for pid in filter(str.isdigit, os.listdir("/proc")):
-        try:
-            words = open(f"/proc/{pid}/cmdline", "rb").read().split(b"\0")
-        except OSError:
-            continue
-        if words[0] == SHARDSNE.encode() and path.encode() in words:
-            found.append(int(pid))
-    return found
-
-
-def wait_for(path, log, event):
+def wait_until(path, log, event):
     """Until the job on `path` has recorded `event`."""
     end = time.time() + 120
     while time.time() < end:
@@ -70,24 +50,19 @@ def wait_for(path, log, event):
     raise AssertionError(f"{path}: no {event}")
 
 
-def finish(job):
-    _, said = job.communicate(timeout=120)
-    return subprocess.CompletedProcess(job.args, job.returncode, "", said)
-
-
 def signals(expected):
     """Each of the signals, to one rank or to all of them, in the iterations."""
     for i, (name, ranks, everyone) in enumerate((("USR1", 1, True), ("TERM", 2, False), ("INT", 3, True),
                                                  ("USR1", 4, False))):
         path, log = path_of(f"signal{i}"), path_of(f"signal{i}") + ".jsonl"
-        job = start(command(path, "--log", log), ranks)
-        wait_for(path, log, "iteration")
-        pids = ranks_of(path)
+        job = start(*command(path, "--log", log), ranks=ranks)
+        wait_until(path, log, "iteration")
+        pids = ranks_of(job)
         assert len(pids) == ranks, pids
         for pid in pids if everyone else pids[-1:]:
             os.kill(pid, getattr(signal, "SIG" + name))
         began = time.time()
-        done = finish(job)
+        done = wait_for(job, 120)
         if done.returncode == 0:  # it was over before it could hear
             print(f"{name}: too late")
         else:
@@ -105,10 +80,10 @@ def signals(expected):
 def twice():
     """A second INT does not wait for a step; what was kept before is still there."""
     path, log = path_of("twice"), path_of("twice") + ".jsonl"
-    job = start(command(path, "--log", log, "--repulsion", "exact", "--checkpoint-every", 1,
-                        "--iterations", 100000), 1)
-    wait_for(path, log, "checkpoint")
-    pid = ranks_of(path)[0]
+    job = start(*command(path, "--log", log, "--repulsion", "exact", "--checkpoint-every", 1,
+                        "--iterations", 100000))
+    wait_until(path, log, "checkpoint")
+    pid = ranks_of(job)[0]
     os.kill(pid, signal.SIGSTOP)  # so that it cannot take the first one before the second comes
     os.kill(pid, signal.SIGINT)
     os.kill(pid, signal.SIGCONT)
@@ -118,7 +93,7 @@ def twice():
         except ProcessLookupError:
             break
         time.sleep(0.001)
-    done = finish(job)
+    done = wait_for(job, 120)
     # MPICH's launcher hands on the number of the signal, 2.
     assert done.returncode not in (0, 1, 75) and not errors_of(done), (done.returncode, done.stderr)
 
@@ -145,11 +120,11 @@ def stop_at(path, iteration, *more, **options):
     log = path + ".jsonl"
     if os.path.exists(log):
         os.remove(log)
-    job = start(command(path, "--log", log, "--checkpoint-every", iteration, *more), 2)
-    wait_for(path, log, "checkpoint")
-    for pid in ranks_of(path):
+    job = start(*command(path, "--log", log, "--checkpoint-every", iteration, *more), ranks=2)
+    wait_until(path, log, "checkpoint")
+    for pid in ranks_of(job):
         os.kill(pid, signal.SIGUSR1)
-    return stopped(finish(job))
+    return stopped(wait_for(job, 120))
 
 
 def two_are_kept(expected):
@@ -216,12 +191,12 @@ def extraction():
                 "--out", out, *more]
 
     succeed(*extract(whole))
-    job = start(extract(path), 2)
+    job = start(*extract(path), ranks=2)
     while not os.path.exists(path + ".partial") and job.poll() is None:
         time.sleep(0.005)
-    for pid in ranks_of(path)[:1]:
+    for pid in ranks_of(job)[:1]:
         os.kill(pid, signal.SIGUSR1)
-    done = finish(job)
+    done = wait_for(job, 120)
     if done.returncode != 0:
         assert stopped(done) is None and "among the features" in done.stderr
         assert run("verify", path).returncode == 75
