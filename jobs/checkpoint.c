@@ -108,7 +108,7 @@ static ssne_code move_state(checkpoint *c, int slot, const ssne_tsne_state *from
       pack(from, first, count, rows);
       code = ssne_store_write(c->store, set, p->first_row + first, count, rows, err);
     } else {
-      code = ssne_store_read(c->store, set, p->first_row + first, count, rows, err);
+      code = ssne_store_read_written(c->store, set, p->first_row + first, count, rows, err);
       unpack(rows, first, count, to);
     }
   }

@@ -15,7 +15,7 @@ ssne_code history_read(ssne_store *store, int64_t count, ssne_tsne_record *histo
                        ssne_error *err) {
   for (int64_t i = 0; i < count; i++) {
     ssne_history_entry e;
-    SSNE_TRY(ssne_store_read(store, SSNE_SET_HISTORY, i, 1, &e, err));
+    SSNE_TRY(ssne_store_read_written(store, SSNE_SET_HISTORY, i, 1, &e, err));
     history[i] = (ssne_tsne_record){.iteration = e.iteration,
                                     .kl = e.kl,
                                     .gradient_norm = e.gradient_norm,
