@@ -126,7 +126,8 @@ static ssne_code move_all(embedding *e, bool reading, const passage *b, bool *so
   for (int64_t first = 0; first < own && *sound; first += CHUNK_ROWS) {
     const int64_t rows = own - first < CHUNK_ROWS ? own - first : CHUNK_ROWS;
     if (!reading) fill_passage(e, first, rows, b);
-    SSNE_TRY(move_chunk(e, reading ? ssne_store_read_written : embedding_write, first, rows, b, err));
+    SSNE_TRY(
+        move_chunk(e, reading ? ssne_store_read_written : embedding_write, first, rows, b, err));
     if (reading) *sound = empty_passage(e, first, rows, b);
   }
   return SSNE_OK;
