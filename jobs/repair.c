@@ -80,20 +80,12 @@ static void choose(repair *r) {
 
 /* Not collective: all root attributes that are text. */
 static ssne_code read_texts(repair *r, ssne_error *err) {
-  for (int i = 0; r->texts < MOST_TEXTS; i++) {
-    char *name = NULL, *value = NULL;
-    SSNE_TRY(ssne_store_text_name(r->from, i, &name, err));
-    if (!name) return SSNE_OK;
-    const ssne_code code = ssne_store_get_text(r->from, name, &value, err);
-    const bool wanted = code == SSNE_OK && value && strcmp(name, "format") != 0;
+  const char *name = NULL, *value = NULL;
+  for (int i = 0; r->texts < MOST_TEXTS && ssne_store_text_at(r->from, i, &name, &value); i++) {
     r->extracted = r->extracted || strcmp(name, "extract_options") == 0;
-    if (wanted) {
-      r->names[r->texts] = name;
-      r->values[r->texts++] = value;
-    } else {
-      ssne_free(&name);
-      ssne_free(&value);
-    }
+    if (strcmp(name, "format") == 0) continue;
+    SSNE_TRY(ssne_copy_text(&r->names[r->texts], name, err));
+    SSNE_TRY(ssne_copy_text(&r->values[r->texts++], value, err));
   }
   return SSNE_OK;
 }

@@ -143,9 +143,9 @@ ssne_code ssne_store_set_text(ssne_store *store, const char *name, const char *v
  * frees it with ssne_free. */
 ssne_code ssne_store_get_text(ssne_store *store, const char *name, char **value, ssne_error *err);
 
-/* Not collective: the name of the root attribute of this number, from 0 on; NULL in *name where
- * there are no more. The caller frees it with ssne_free. */
-ssne_code ssne_store_text_name(ssne_store *store, int index, char **name, ssne_error *err);
+/* Not collective: the root attribute of this number, from 0 on, among those that are text; false
+ * where there are no more. Name and value are the store's, until it is changed or closed. */
+bool ssne_store_text_at(const ssne_store *store, int index, const char **name, const char **value);
 
 /* --- rows -------------------------------------------------------------------------------- */
 

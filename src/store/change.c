@@ -1,7 +1,5 @@
-/* Changes of a run file's structure: made by rank 0 alone with HDF5's serial driver while the
- * others have the file closed, and taken back as a whole where they fail. Parallel HDF5 never
- * writes metadata: where that fails on one rank, version 1.10 leaves the others waiting for ever.
- */
+/* Changes of a run file's structure: made by rank 0 alone while nobody has the file open, and taken
+ * back as a whole where they fail. */
 #include "shardsne/agree.h"
 #include "shardsne/exchange.h"
 #include "shardsne/memory.h"
@@ -15,17 +13,13 @@
 #include <string.h>
 #include <unistd.h>
 
-static int64_t row_bytes(const ssne_set_shape *shape) {
-  return shape->columns * shape->width;
-}
-
 /* --- before the change ------------------------------------------------------------------- */
 
 static ssne_set_shape shape_of(const ssne_edit *e) {
   ssne_set_shape shape = {
       .exists = true, .rows = e->rows, .columns = e->columns, .width = e->width};
   if (ssne_schema_of(e->set)->element == SSNE_ELEMENT_TEXT) return shape;
-  const hid_t type = ssne_schema_type(ssne_schema_of(e->set), 0, true);
+  const hid_t type = ssne_schema_type(ssne_schema_of(e->set), 0);
   shape.width = type < 0 ? 0 : (int64_t)H5Tget_size(type);
   if (type >= 0) H5Tclose(type);
   return shape;
@@ -42,7 +36,7 @@ static ssne_code check_definition(const ssne_store *store, const ssne_edit *e, s
                      " bytes",
                      store->open_path, schema->name, shape.rows, shape.columns, shape.width);
   if (__builtin_mul_overflow(shape.columns, shape.width, &bytes) || bytes > SSNE_STORE_PIECE ||
-      __builtin_mul_overflow(bytes + (int64_t)sizeof(uint32_t), shape.rows, &bytes))
+      __builtin_mul_overflow(bytes + SSNE_SUM_BYTES, shape.rows, &bytes))
     return ssne_fail(err, SSNE_FAILED,
                      "%s: %s of %" PRId64 " rows of %" PRId64
                      " elements is more than a file can hold",
@@ -51,7 +45,7 @@ static ssne_code check_definition(const ssne_store *store, const ssne_edit *e, s
 }
 
 static int64_t data_bytes(const ssne_schema *schema, const ssne_set_shape *shape) {
-  return shape->rows * (row_bytes(shape) + (schema->summed ? (int64_t)sizeof(uint32_t) : 0));
+  return ssne_set_bytes(shape) + (schema->summed ? shape->rows * SSNE_SUM_BYTES : 0);
 }
 
 /* Rank 0 sees to it that there is room. Space of a dataset that is replaced counts as free. */
@@ -65,7 +59,7 @@ static ssne_code check_room(const ssne_store *store, const ssne_edit *edits, int
     const ssne_schema *schema = ssne_schema_of(edits[i].set);
     const ssne_set_shape shape = shape_of(&edits[i]);
     const int64_t more =
-        data_bytes(schema, &shape) - data_bytes(schema, &store->sets[edits[i].set].shape);
+        data_bytes(schema, &shape) - data_bytes(schema, &store->structure.sets[edits[i].set].shape);
     if (more > 0) data += more;
     what = schema->name;
   }
@@ -110,15 +104,13 @@ static ssne_code must_agree(const ssne_store *store, const ssne_edit *edits, int
 
 #define MOST_EXTENTS (2 * SSNE_SET_COUNT)
 
-static void add_extent(hid_t dataset, int64_t bytes, ssne_extent *extents, int *count) {
-  const haddr_t place = dataset < 0 ? HADDR_UNDEF : H5Dget_offset(dataset);
-  if (place == HADDR_UNDEF || bytes == 0) return;
-  extents[(*count)++] = (ssne_extent){(int64_t)place, (int64_t)place + bytes};
+static void add_extent(int64_t place, int64_t bytes, ssne_extent *extents, int *count) {
+  if (bytes > 0) extents[(*count)++] = (ssne_extent){place, place + bytes};
 }
 
 static void add_extents(const ssne_store_set *s, ssne_extent *extents, int *count) {
-  add_extent(s->id, s->shape.rows * row_bytes(&s->shape), extents, count);
-  add_extent(s->sums, s->shape.rows * (int64_t)sizeof(uint32_t), extents, count);
+  add_extent(s->place, ssne_set_bytes(&s->shape), extents, count);
+  add_extent(s->sums_place, s->summed ? s->shape.rows * SSNE_SUM_BYTES : 0, extents, count);
 }
 
 static int by_place(const void *a, const void *b) {
@@ -153,7 +145,7 @@ static herr_t create_dataset(hid_t file, const ssne_schema *schema, const ssne_s
   const hsize_t size[2] = {(hsize_t)shape->rows, (hsize_t)shape->columns};
   herr_t result = -1;
   hid_t id = SSNE_NO_ID;
-  const hid_t type = ssne_schema_type(schema, shape->width, true);
+  const hid_t type = ssne_schema_type(schema, shape->width);
   const hid_t space = H5Screate_simple(schema->dimensions, size, NULL);
   const hid_t list = creation_list(schema);
   const hid_t links = H5Pcreate(H5P_LINK_CREATE);
@@ -199,12 +191,12 @@ typedef struct plan {
 static plan make_plan(const ssne_store *store, const ssne_edit *edits, int count) {
   plan p = {.removals = 0};
   for (int i = 0; i < SSNE_SET_COUNT; i++) {
-    const ssne_store_set *s = &store->sets[i];
+    const ssne_store_set *s = &store->structure.sets[i];
     add_extents(s, p.rows, &p.row_extents);
     if (!s->shape.exists || !is_replaced(edits, count, (ssne_set)i)) continue;
     add_extents(s, p.gone, &p.gone_extents);
     p.removed[p.removals] = (ssne_set)i;
-    p.with_sums[p.removals++] = s->sums >= 0;
+    p.with_sums[p.removals++] = s->summed;
   }
   qsort(p.rows, (size_t)p.row_extents, sizeof *p.rows, by_place);
   return p;
@@ -242,7 +234,7 @@ static ssne_code remove_old(const ssne_store *store, const plan *p, ssne_error *
   hid_t file = SSNE_NO_ID;
   ssne_code code = SSNE_OK;
   if (p->removals == 0) return SSNE_OK;
-  SSNE_TRY(ssne_hdf5_open_alone(store->open_path, true, &file, err));
+  SSNE_TRY(ssne_hdf5_open(store->open_path, true, &file, err));
   punch(store->open_path, p->gone, p->gone_extents); /* before HDF5 can put anything there */
   for (int i = 0; i < p->removals && code == SSNE_OK; i++)
     if (remove_set(file, p->removed[i], p->with_sums[i]) < 0)
@@ -255,7 +247,7 @@ static ssne_code add_new(const ssne_store *store, const ssne_edit *edits, int co
                          ssne_error *err) {
   hid_t file = SSNE_NO_ID;
   ssne_code code = SSNE_OK;
-  SSNE_TRY(ssne_hdf5_open_alone(store->open_path, true, &file, err));
+  SSNE_TRY(ssne_hdf5_open(store->open_path, true, &file, err));
   for (int i = 0; i < count && code == SSNE_OK; i++) {
     const ssne_edit *e = &edits[i];
     if (e->kind == SSNE_EDIT_DEFINE && create_set(file, e) < 0)
@@ -299,7 +291,7 @@ static int is_change(ssne_store *store, const ssne_edit *edits, int count) {
   for (int i = 0; i < count && same; i++) {
     char *value = NULL;
     ssne_error unused;
-    if (edits[i].kind == SSNE_EDIT_REMOVE) same = !store->sets[edits[i].set].shape.exists;
+    if (edits[i].kind == SSNE_EDIT_REMOVE) same = !store->structure.sets[edits[i].set].shape.exists;
     if (edits[i].kind == SSNE_EDIT_DEFINE) same = false;
     if (edits[i].kind != SSNE_EDIT_TEXT) continue;
     same = ssne_store_get_text(store, edits[i].name, &value, &unused) == SSNE_OK && value &&
@@ -322,7 +314,7 @@ ssne_code ssne_store_change(ssne_store *store, const ssne_edit *edits, int count
   SSNE_TRY(ssne_store_close_file(store, err));
   code = store->rank == 0 ? change_alone(store, &p, edits, count, err) : SSNE_OK;
   code = ssne_agree(store->comm, code, err);
-  const ssne_code reopened = ssne_store_open_file(store, code == SSNE_OK ? err : &later);
+  const ssne_code reopened = ssne_store_open_file(store, NULL, code == SSNE_OK ? err : &later);
   if (code != SSNE_OK || reopened != SSNE_OK) return code != SSNE_OK ? code : reopened;
   return ssne_agree(store->comm, fill(store, edits, count, err), err);
 }

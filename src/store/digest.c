@@ -14,11 +14,11 @@ typedef struct digesting {
 } digesting;
 
 static ssne_code prepare(digesting *d, ssne_store *store, ssne_set set, ssne_error *err) {
-  const ssne_set_shape *shape = &store->sets[set].shape;
+  const ssne_set_shape *shape = &store->structure.sets[set].shape;
   if (!shape->exists)
     return ssne_fail(err, SSNE_FAILED, "%s has no %s", store->open_path, ssne_schema_of(set)->name);
   d->share = ssne_partition_make(shape->rows, SSNE_DIGEST_ROWS, store->ranks, store->rank);
-  d->row_bytes = shape->columns * shape->width;
+  d->row_bytes = ssne_set_row_bytes(shape);
   const int64_t rows = shape->rows < SSNE_DIGEST_ROWS ? shape->rows : SSNE_DIGEST_ROWS;
   SSNE_TRY(ssne_alloc(&d->rows, rows, (size_t)d->row_bytes, "rows", err));
   SSNE_TRY(ssne_alloc(&d->own, d->share.own_blocks, sizeof *d->own, "digests", err));

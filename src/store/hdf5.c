@@ -1,4 +1,3 @@
-#include "shardsne/agree.h"
 #include "store_private.h"
 
 #include <errno.h>
@@ -24,13 +23,10 @@ typedef struct reason {
   char text[512];
 } reason;
 
-/* Keeps the innermost message, and MPI's own words, which HDF5 pushes after it. */
+/* Keeps the innermost message. */
 static herr_t keep(unsigned depth, const H5E_error2_t *entry, void *data) {
   reason *r = data;
-  const size_t used = strlen(r->text);
-  if (depth > 0 && entry->min_num != H5E_MPIERRSTR) return 0;
-  const char *description = entry->desc ? entry->desc : "";
-  snprintf(r->text + used, sizeof r->text - used, "%s%s", used ? ": " : "", description);
+  if (depth == 0) snprintf(r->text, sizeof r->text, "%s", entry->desc ? entry->desc : "");
   return 0;
 }
 
@@ -113,7 +109,7 @@ ssne_code ssne_hdf5_room(const char *path, int64_t metadata, int64_t data, const
 
 /* --- opening ----------------------------------------------------------------------------- */
 
-/* Opens as this process alone, to hear from the system what MPI and HDF5 would hide. */
+/* To hear from the system what HDF5 would hide. */
 static ssne_code try_open(const char *path, int flags, ssne_error *err) {
   const int fd = open(path, flags | O_CLOEXEC, 0666);
   if (fd < 0)
@@ -131,17 +127,12 @@ static herr_t set_layout(hid_t access) {
   return H5Pset_fclose_degree(access, H5F_CLOSE_STRONG);
 }
 
-/* For all ranks of `comm`, or for this process alone where that is MPI_COMM_NULL. No lock then: the
- * file may lie where there are none, MPI-IO takes none either, and someone who looks at a file must
- * not stop the job that writes it. */
-static hid_t file_access(MPI_Comm comm) {
+/* No lock: the file may lie where there are none, and someone who looks at a file must not stop the
+ * job that writes it. */
+static hid_t file_access(void) {
   const hid_t access = H5Pcreate(H5P_FILE_ACCESS);
   if (access < 0) return access;
-  herr_t result = set_layout(access);
-  if (result >= 0)
-    result = comm == MPI_COMM_NULL ? H5Pset_file_locking(access, false, true)
-                                   : H5Pset_fapl_mpio(access, comm, MPI_INFO_NULL);
-  if (result >= 0) return access;
+  if (set_layout(access) >= 0 && H5Pset_file_locking(access, false, true) >= 0) return access;
   H5Pclose(access);
   return SSNE_NO_ID;
 }
@@ -155,7 +146,7 @@ static ssne_code fail_to_open(const char *path, ssne_error *err) {
       "%s is truncated: its end is missing; `shardsne repair` brings back what is whole", path);
 }
 
-ssne_code ssne_hdf5_open_alone(const char *path, bool writable, hid_t *file, ssne_error *err) {
+ssne_code ssne_hdf5_open(const char *path, bool writable, hid_t *file, ssne_error *err) {
   struct stat facts;
   *file = SSNE_NO_ID;
   if (stat(path, &facts) != 0)
@@ -164,7 +155,7 @@ ssne_code ssne_hdf5_open_alone(const char *path, bool writable, hid_t *file, ssn
     return ssne_fail(err, SSNE_USAGE, "%s is a folder or a device, not an HDF5 file", path);
   SSNE_TRY(try_open(path, writable ? O_RDWR : O_RDONLY, err));
   H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
-  const hid_t access = file_access(MPI_COMM_NULL);
+  const hid_t access = file_access();
   if (access < 0) return ssne_hdf5_fail(path, err, "setting up HDF5");
   ssne_code code = SSNE_OK;
   const htri_t is_hdf5 = H5Fis_hdf5(path);
@@ -174,26 +165,6 @@ ssne_code ssne_hdf5_open_alone(const char *path, bool writable, hid_t *file, ssn
            (*file = H5Fopen(path, writable ? H5F_ACC_RDWR : H5F_ACC_RDONLY, access)) < 0)
     code = fail_to_open(path, err);
   H5Pclose(access);
-  return code;
-}
-
-ssne_code ssne_hdf5_open(const char *path, bool writable, MPI_Comm comm, hid_t *file,
-                         ssne_error *err) {
-  *file = SSNE_NO_ID;
-  H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
-  ssne_code code = try_open(path, writable ? O_RDWR : O_RDONLY, err);
-  if (code != SSNE_OK) code = ssne_fail_in(err, "the file must be within reach of every rank");
-  SSNE_TRY_ALL(comm, code, err);
-  const hid_t access = file_access(comm);
-  if (access < 0) code = ssne_hdf5_fail(path, err, "setting up parallel HDF5");
-  code = ssne_agree(comm, code, err);
-  if (code == SSNE_OK) {
-    *file = H5Fopen(path, writable ? H5F_ACC_RDWR : H5F_ACC_RDONLY, access);
-    if (*file < 0) code = ssne_hdf5_fail(path, err, "opening");
-    code = ssne_agree(comm, code, err);
-    if (code != SSNE_OK) *file = SSNE_NO_ID; /* closing it would wait for those who have none */
-  }
-  if (access >= 0) H5Pclose(access);
   return code;
 }
 
@@ -215,12 +186,12 @@ static hid_t creation(void) {
   return list;
 }
 
-ssne_code ssne_hdf5_create_alone(const char *path, hid_t *file, ssne_error *err) {
+ssne_code ssne_hdf5_create(const char *path, hid_t *file, ssne_error *err) {
   *file = SSNE_NO_ID;
   H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
   SSNE_TRY(try_open(path, O_RDWR | O_CREAT | O_TRUNC, err));
   SSNE_TRY(ssne_hdf5_room(path, 0, 0, "a new file", err));
-  const hid_t access = file_access(MPI_COMM_NULL), list = creation();
+  const hid_t access = file_access(), list = creation();
   ssne_code code = SSNE_OK;
   if (access < 0 || list < 0)
     code = ssne_hdf5_fail(path, err, "setting up HDF5");

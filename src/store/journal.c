@@ -53,30 +53,6 @@ static ssne_code fail(const char *path, const char *what, ssne_error *err) {
   return ssne_fail(err, SSNE_FAILED, "%s: %s failed: %s", path, what, strerror(errno));
 }
 
-static int write_all(int fd, const void *bytes, int64_t size, int64_t place) {
-  for (int64_t done = 0; done < size;) {
-    const ssize_t now =
-        pwrite(fd, (const char *)bytes + done, (size_t)(size - done), (off_t)(place + done));
-    if (now <= 0 && errno != EINTR) return -1;
-    if (now > 0) done += (int64_t)now;
-  }
-  return 0;
-}
-
-/* Bytes read: fewer than `size` at the end of the file, -1 after an error. */
-static int64_t read_all(int fd, void *bytes, int64_t size, int64_t place) {
-  int64_t done = 0;
-  while (done < size) {
-    const ssize_t now =
-        pread(fd, (char *)bytes + done, (size_t)(size - done), (off_t)(place + done));
-    if (now < 0 && errno == EINTR) continue;
-    if (now < 0) return -1;
-    if (now == 0) break;
-    done += (int64_t)now;
-  }
-  return done;
-}
-
 /* So that a power cut does not lose the file's name. Not every file system knows how. */
 static void sync_folder(const char *path) {
   char *copy = NULL;
@@ -137,8 +113,9 @@ static uint64_t digest_of(const piece *p, const void *bytes) {
 static ssne_code add_piece(writer *w, int64_t place, int64_t length, ssne_error *err) {
   piece p = {.place = place, .length = length};
   p.digest = digest_of(&p, w->buffer);
-  if (write_all(w->journal, &p, sizeof p, w->size) != 0 ||
-      (length > 0 && write_all(w->journal, w->buffer, length, w->size + (int64_t)sizeof p) != 0))
+  if (ssne_bytes_write(w->journal, &p, sizeof p, w->size) != 0 ||
+      (length > 0 &&
+       ssne_bytes_write(w->journal, w->buffer, length, w->size + (int64_t)sizeof p) != 0))
     return fail(w->name, "writing", err);
   w->size += (int64_t)sizeof p + (length > 0 ? length : 0);
   return SSNE_OK;
@@ -152,7 +129,7 @@ static ssne_code add_bytes(writer *w, int64_t first, int64_t end, ssne_error *er
     if (data > (off_t)first) first = (int64_t)data;
     if (first >= end) return SSNE_OK;
     const int64_t length = end - first < PIECE_BYTES ? end - first : PIECE_BYTES;
-    const int64_t got = read_all(w->file, w->buffer, length, first);
+    const int64_t got = ssne_bytes_read(w->file, w->buffer, length, first);
     if (got < 0) return fail(w->name, "reading what is to be kept", err);
     if (got == 0) return SSNE_OK;
     SSNE_TRY(add_piece(w, first, got, err));
@@ -230,13 +207,14 @@ ssne_code ssne_journal_forget(const char *path, ssne_error *err) {
 static bool walk(int journal, int file, char *buffer, int64_t *size) {
   int64_t at = 0;
   piece p;
-  while (read_all(journal, &p, sizeof p, at) == (int64_t)sizeof p) {
+  while (ssne_bytes_read(journal, &p, sizeof p, at) == (int64_t)sizeof p) {
     at += (int64_t)sizeof p;
     *size = p.place;
     if (p.length == LAST_PIECE) return p.place >= 0 && p.digest == digest_of(&p, NULL);
     if (p.place < 0 || p.length <= 0 || p.length > PIECE_BYTES ||
-        read_all(journal, buffer, p.length, at) != p.length || p.digest != digest_of(&p, buffer) ||
-        (file >= 0 && write_all(file, buffer, p.length, p.place) != 0))
+        ssne_bytes_read(journal, buffer, p.length, at) != p.length ||
+        p.digest != digest_of(&p, buffer) ||
+        (file >= 0 && ssne_bytes_write(file, buffer, p.length, p.place) != 0))
       return false;
     at += p.length;
   }

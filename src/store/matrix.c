@@ -83,24 +83,14 @@ static ssne_code open_dataset(ssne_matrix *m, ssne_error *err) {
   return take_type(m, err);
 }
 
-/* On one rank, so that what is wrong with the file is found where nobody waits. */
-static ssne_code check_file(const char *file, ssne_error *err) {
-  hid_t id = SSNE_NO_ID;
-  SSNE_TRY(ssne_hdf5_open_alone(file, false, &id, err));
-  H5Fclose(id);
-  return SSNE_OK;
-}
-
 ssne_code ssne_matrix_open(const char *file, const char *dataset, MPI_Comm comm, ssne_matrix **out,
                            int64_t *rows, int64_t *columns, ssne_error *err) {
-  int rank = 0;
   *out = NULL;
-  MPI_Comm_rank(comm, &rank);
-  SSNE_TRY_ALL(comm, rank == 0 ? check_file(file, err) : SSNE_OK, err);
-  ssne_code code = ssne_agree(comm, make_matrix(file, dataset, out, err), err);
+  ssne_code code = make_matrix(file, dataset, out, err);
   ssne_matrix *m = *out;
-  if (code == SSNE_OK) code = ssne_hdf5_open(file, false, comm, &m->file, err);
-  if (code == SSNE_OK) code = ssne_agree(comm, open_dataset(m, err), err);
+  if (code == SSNE_OK) code = ssne_hdf5_open(file, false, &m->file, err);
+  if (code == SSNE_OK) code = open_dataset(m, err);
+  code = ssne_agree(comm, code, err);
   if (code != SSNE_OK) {
     ssne_matrix_close(out);
     return code;

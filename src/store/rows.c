@@ -1,20 +1,23 @@
 #include "shardsne/memory.h"
 #include "store_private.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <math.h>
+#include <stdio.h>
+#include <string.h>
 
 #define FILL_BYTES ((int64_t)1 << 22)
 #define MOST_SUMS ((int64_t)1 << 22) /* checksums in memory at once */
 
-/* Each rank moves its own rows when it has them: H5P_DEFAULT is an independent transfer, and
- * datasets that are contiguous and allocated need no one else. */
+/* A dataset is one piece of the file, so each rank moves its own rows when it has them, by reading
+ * and writing bytes, and needs no one else. */
 
 static ssne_code check_rows(const ssne_store *store, ssne_set set, int64_t first, int64_t rows,
                             ssne_error *err) {
-  const ssne_store_set *s = &store->sets[set];
+  const ssne_store_set *s = &store->structure.sets[set];
   const char *name = ssne_schema_of(set)->name;
-  if (s->id < 0) return ssne_fail(err, SSNE_FAILED, "%s has no %s", store->open_path, name);
+  if (!s->shape.exists) return ssne_fail(err, SSNE_FAILED, "%s has no %s", store->open_path, name);
   if (first < 0 || rows < 0 || first > s->shape.rows || rows > s->shape.rows - first)
     return ssne_fail(err, SSNE_FAILED,
                      "%s: %" PRId64 " rows from row %" PRId64 " on are not all in %s, which has "
@@ -23,43 +26,52 @@ static ssne_code check_rows(const ssne_store *store, ssne_set set, int64_t first
   return SSNE_OK;
 }
 
-/* Moves a few rows of a dataset, from `from` to the file or, where that is NULL, from the file to
- * `to`. */
-static herr_t move_rows(hid_t dataset, hid_t type, int dimensions, const hsize_t start[2],
-                        const hsize_t count[2], const void *from, void *to) {
-  herr_t result = -1;
-  const hid_t memory = H5Screate_simple(dimensions, count, NULL);
-  const hid_t space = H5Dget_space(dataset);
-  if (memory >= 0 && space >= 0 &&
-      H5Sselect_hyperslab(space, H5S_SELECT_SET, start, NULL, count, NULL) >= 0)
-    result = from ? H5Dwrite(dataset, type, memory, space, H5P_DEFAULT, from)
-                  : H5Dread(dataset, type, memory, space, H5P_DEFAULT, to);
-  const hid_t why = H5Eget_current_stack(); /* each call that follows would clear it */
-  if (space >= 0) H5Sclose(space);
-  if (memory >= 0) H5Sclose(memory);
-  (void)H5Eset_current_stack(why);
-  return result;
+/* A run of rows in the file: a dataset, or its checksums. */
+typedef struct run_of_rows {
+  char name[SSNE_SUMS_NAME_LENGTH];
+  int64_t place, row_bytes;
+} run_of_rows;
+
+static ssne_code fail_to_move(const ssne_store *store, const run_of_rows *run, bool writing,
+                              int64_t first, int64_t rows, ssne_error *err) {
+  const int cause = errno;
+  const bool full = cause == ENOSPC || cause == EDQUOT;
+  return ssne_fail(err, SSNE_FAILED, "%s: %s rows %" PRId64 " to %" PRId64 " of %s failed: %s%s",
+                   store->open_path, writing ? "writing" : "reading", first, first + rows - 1,
+                   run->name, strerror(cause),
+                   full ? "; make room, then run the same command again" : "");
+}
+
+/* Moves rows from `from` to the file or, where that is NULL, from the file to `to`. */
+static ssne_code move_rows(const ssne_store *store, const run_of_rows *run, int64_t first,
+                           int64_t rows, const void *from, void *to, ssne_error *err) {
+  const int64_t place = run->place + first * run->row_bytes, bytes = rows * run->row_bytes;
+  if (from) {
+    if (ssne_bytes_write(store->file, from, bytes, place) == 0) return SSNE_OK;
+    return fail_to_move(store, run, true, first, rows, err);
+  }
+  const int64_t read = ssne_bytes_read(store->file, to, bytes, place);
+  if (read == bytes) return SSNE_OK;
+  if (read < 0) return fail_to_move(store, run, false, first, rows, err);
+  return ssne_fail(err, SSNE_FAILED,
+                   "%s is truncated: rows %" PRId64 " to %" PRId64 " of %s are not all there; "
+                   "`shardsne repair` brings back what is whole",
+                   store->open_path, first, first + rows - 1, run->name);
 }
 
 static ssne_code move_data(ssne_store *store, ssne_set set, int64_t first, int64_t rows,
                            const void *from, void *to, ssne_error *err) {
-  const ssne_schema *schema = ssne_schema_of(set);
-  const ssne_store_set *s = &store->sets[set];
-  const hsize_t start[2] = {(hsize_t)first, 0};
-  const hsize_t count[2] = {(hsize_t)rows, (hsize_t)s->shape.columns};
-  if (move_rows(s->id, s->type, schema->dimensions, start, count, from, to) >= 0) return SSNE_OK;
-  return ssne_hdf5_fail(store->open_path, err, "%s rows %" PRId64 " to %" PRId64 " of %s",
-                        from ? "writing" : "reading", first, first + rows - 1, schema->name);
+  const ssne_store_set *s = &store->structure.sets[set];
+  run_of_rows run = {.place = s->place, .row_bytes = ssne_set_row_bytes(&s->shape)};
+  snprintf(run.name, sizeof run.name, "%s", ssne_schema_of(set)->name);
+  return move_rows(store, &run, first, rows, from, to, err);
 }
 
 static ssne_code move_sums(ssne_store *store, ssne_set set, int64_t first, int64_t rows,
                            const uint32_t *from, uint32_t *to, ssne_error *err) {
-  const hsize_t start[2] = {(hsize_t)first, 0}, count[2] = {(hsize_t)rows, 1};
-  if (move_rows(store->sets[set].sums, H5T_NATIVE_UINT32, 1, start, count, from, to) >= 0)
-    return SSNE_OK;
-  return ssne_hdf5_fail(
-      store->open_path, err, "%s the checksums of rows %" PRId64 " to %" PRId64 " of %s",
-      from ? "writing" : "reading", first, first + rows - 1, ssne_schema_of(set)->name);
+  run_of_rows run = {.place = store->structure.sets[set].sums_place, .row_bytes = SSNE_SUM_BYTES};
+  ssne_schema_sums_name(ssne_schema_of(set), run.name);
+  return move_rows(store, &run, first, rows, from, to, err);
 }
 
 /* --- checksums --------------------------------------------------------------------------- */
@@ -122,11 +134,11 @@ static ssne_code read_piece(const transfer *t, int64_t first, int64_t rows, int6
 static ssne_code move_all(transfer *t, int64_t first, int64_t rows, ssne_error *err) {
   ssne_store *store = t->store;
   SSNE_TRY(check_rows(store, t->set, first, rows, err));
-  const ssne_store_set *s = &store->sets[t->set];
-  t->bytes = s->shape.columns * s->shape.width;
+  const ssne_store_set *s = &store->structure.sets[t->set];
+  t->bytes = ssne_set_row_bytes(&s->shape);
   const int64_t fitting = t->bytes < store->piece ? store->piece / t->bytes : 1;
   const int64_t at_once = fitting < MOST_SUMS ? fitting : MOST_SUMS;
-  if (s->sums >= 0)
+  if (s->summed)
     SSNE_TRY(
         ssne_alloc(&t->sums, at_once < rows ? at_once : rows, sizeof *t->sums, "checksums", err));
   ssne_code code = SSNE_OK;
@@ -168,7 +180,7 @@ ssne_code ssne_store_examine(ssne_store *store, ssne_set set, int64_t first, int
 
 ssne_code ssne_store_write_unwritten(ssne_store *store, ssne_set set, int64_t first, int64_t rows,
                                      ssne_error *err) {
-  const int64_t columns = store->sets[set].shape.columns;
+  const int64_t columns = store->structure.sets[set].shape.columns;
   const int64_t at_once = FILL_BYTES / (columns * (int64_t)sizeof(float)) + 1;
   float *values = NULL;
   SSNE_TRY(ssne_alloc(&values, at_once * columns, sizeof *values, "values", err));

@@ -1,12 +1,10 @@
 /* Opening a file that is damaged, to bring back what is whole. */
 #include "shardsne/agree.h"
-#include "shardsne/exchange.h"
 #include "shardsne/memory.h"
 #include "store_private.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -49,47 +47,18 @@ static ssne_code lengthen(const char *path, ssne_error *err) {
   return code;
 }
 
-/* Datasets whose description cannot be read are left closed, and said to be lost. */
-static ssne_code open_what_can_be(ssne_store *store, bool lost[SSNE_SET_COUNT], ssne_error *err) {
-  int missing[SSNE_SET_COUNT] = {0};
-  for (int i = 0; i < SSNE_SET_COUNT; i++)
-    missing[i] = ssne_store_open_set(store->open_path, store->file, (ssne_set)i, &store->sets[i],
-                                     err) != SSNE_OK;
-  SSNE_TRY(ssne_mpi_check(
-      MPI_Allreduce(MPI_IN_PLACE, missing, SSNE_SET_COUNT, MPI_INT, MPI_MAX, store->comm),
-      "MPI_Allreduce", err));
-  for (int i = 0; i < SSNE_SET_COUNT; i++) {
-    lost[i] = missing[i] != 0;
-    if (lost[i]) ssne_store_close_set(&store->sets[i]);
-  }
-  return SSNE_OK;
-}
-
 ssne_code ssne_store_open_damaged(const char *path, MPI_Comm comm, ssne_store **out,
                                   bool lost[SSNE_SET_COUNT], ssne_error *err) {
   int rank = 0;
-  ssne_error later;
   *out = NULL;
   MPI_Comm_rank(comm, &rank);
   SSNE_TRY_ALL(comm, rank == 0 ? lengthen(path, err) : SSNE_OK, err);
-  SSNE_TRY(ssne_store_open_handle(path, false, false, comm, out, NULL, err));
-  ssne_store *s = *out;
-  ssne_code code = ssne_hdf5_open(s->open_path, false, s->comm, &s->file, err);
-  if (code == SSNE_OK) code = open_what_can_be(s, lost, err);
-  if (code != SSNE_OK) (void)ssne_store_close(out, &later);
-  return code;
+  return ssne_store_open_lenient(path, false, comm, lost, out, NULL, err);
 }
 
-ssne_code ssne_store_text_name(ssne_store *store, int index, char **name, ssne_error *err) {
-  *name = NULL;
-  const ssize_t length = H5Aget_name_by_idx(store->file, ".", H5_INDEX_NAME, H5_ITER_INC,
-                                            (hsize_t)index, NULL, 0, H5P_DEFAULT);
-  H5Eclear2(H5E_DEFAULT);
-  if (length <= 0) return SSNE_OK;
-  SSNE_TRY(ssne_alloc(name, (int64_t)length + 1, 1, "characters", err));
-  if (H5Aget_name_by_idx(store->file, ".", H5_INDEX_NAME, H5_ITER_INC, (hsize_t)index, *name,
-                         (size_t)length + 1, H5P_DEFAULT) == length)
-    return SSNE_OK;
-  ssne_free(name);
-  return ssne_hdf5_fail(store->open_path, err, "listing the attributes");
+bool ssne_store_text_at(const ssne_store *store, int index, const char **name, const char **value) {
+  const char *at = NULL;
+  for (int i = 0; i <= index; i++)
+    if (!ssne_structure_text(&store->structure, &at, name, value)) return false;
+  return true;
 }

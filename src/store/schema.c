@@ -2,6 +2,11 @@
 
 #include <stdio.h>
 
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
+               "rows pass between memory and file as they are, and the file is little endian");
+_Static_assert(sizeof(ssne_history_entry) == 40 && sizeof(ssne_checkpoint_slot) == 24,
+               "rows pass between memory and file as they are, and the file has no gaps");
+
 static const ssne_schema schema[SSNE_SET_COUNT] = {
     [SSNE_SET_FEATURES] = {"/features", "The network's output for each sample; zeros for bad rows",
                            NULL, SSNE_ELEMENT_FLOAT32, 2, false, true},
@@ -74,9 +79,9 @@ typedef struct member {
   bool integer; /* else a real number */
 } member;
 
-static hid_t compound_type(size_t size, const member *members, int count, bool in_file) {
-  const hid_t integer = in_file ? H5T_STD_I64LE : H5T_NATIVE_INT64;
-  const hid_t real = in_file ? H5T_IEEE_F64LE : H5T_NATIVE_DOUBLE;
+static hid_t compound_type(size_t size, const member *members, int count) {
+  const hid_t integer = H5T_STD_I64LE;
+  const hid_t real = H5T_IEEE_F64LE;
   const hid_t type = H5Tcreate(H5T_COMPOUND, size);
   herr_t result = type < 0 ? -1 : 0;
   for (int i = 0; i < count && result >= 0; i++)
@@ -87,43 +92,43 @@ static hid_t compound_type(size_t size, const member *members, int count, bool i
   return SSNE_NO_ID;
 }
 
-static hid_t history_type(bool in_file) {
+static hid_t history_type(void) {
   static const member members[] = {
       {"iteration", HOFFSET(ssne_history_entry, iteration), true},
       {"kl", HOFFSET(ssne_history_entry, kl), false},
       {"gradient_norm", HOFFSET(ssne_history_entry, gradient_norm), false},
       {"exaggeration", HOFFSET(ssne_history_entry, exaggeration), false},
       {"seconds", HOFFSET(ssne_history_entry, seconds), false}};
-  return compound_type(sizeof(ssne_history_entry), members, 5, in_file);
+  return compound_type(sizeof(ssne_history_entry), members, 5);
 }
 
-static hid_t slot_type(bool in_file) {
+static hid_t slot_type(void) {
   static const member members[] = {{"steps", HOFFSET(ssne_checkpoint_slot, steps), true},
                                    {"history", HOFFSET(ssne_checkpoint_slot, history), true},
                                    {"seconds", HOFFSET(ssne_checkpoint_slot, seconds), false}};
-  return compound_type(sizeof(ssne_checkpoint_slot), members, 3, in_file);
+  return compound_type(sizeof(ssne_checkpoint_slot), members, 3);
 }
 
 void ssne_schema_sums_name(const ssne_schema *of, char name[SSNE_SUMS_NAME_LENGTH]) {
   snprintf(name, SSNE_SUMS_NAME_LENGTH, "/checksums%s", of->name);
 }
 
-hid_t ssne_schema_type(const ssne_schema *of, int64_t width, bool in_file) {
+hid_t ssne_schema_type(const ssne_schema *of, int64_t width) {
   switch (of->element) {
   case SSNE_ELEMENT_FLOAT32:
-    return H5Tcopy(in_file ? H5T_IEEE_F32LE : H5T_NATIVE_FLOAT);
+    return H5Tcopy(H5T_IEEE_F32LE);
   case SSNE_ELEMENT_INT32:
-    return H5Tcopy(in_file ? H5T_STD_I32LE : H5T_NATIVE_INT32);
+    return H5Tcopy(H5T_STD_I32LE);
   case SSNE_ELEMENT_UINT32:
-    return H5Tcopy(in_file ? H5T_STD_U32LE : H5T_NATIVE_UINT32);
+    return H5Tcopy(H5T_STD_U32LE);
   case SSNE_ELEMENT_UINT8:
-    return H5Tcopy(in_file ? H5T_STD_U8LE : H5T_NATIVE_UINT8);
+    return H5Tcopy(H5T_STD_U8LE);
   case SSNE_ELEMENT_TEXT:
     return text_type(width);
   case SSNE_ELEMENT_HISTORY:
-    return history_type(in_file);
+    return history_type();
   case SSNE_ELEMENT_SLOT:
-    return slot_type(in_file);
+    return slot_type();
   }
   return SSNE_NO_ID;
 }

@@ -4,6 +4,7 @@
 #include "store_private.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -23,6 +24,7 @@ static ssne_code partial_path(const char *path, char **out, ssne_error *err) {
 static void free_store(ssne_store **store) {
   if (!*store) return;
   if ((*store)->comm != MPI_COMM_NULL) MPI_Comm_free(&(*store)->comm);
+  ssne_structure_free(&(*store)->structure);
   ssne_free(&(*store)->path);
   ssne_free(&(*store)->open_path);
   ssne_free(store);
@@ -34,11 +36,9 @@ static ssne_code make_store(const char *path, bool partial, bool writable, ssne_
   SSNE_TRY(ssne_alloc(out, 1, sizeof **out, "run files", err));
   ssne_store *s = *out;
   s->comm = MPI_COMM_NULL;
-  s->file = SSNE_NO_ID;
+  s->file = -1;
   s->writable = writable;
   s->piece = SSNE_STORE_PIECE;
-  for (int i = 0; i < SSNE_SET_COUNT; i++)
-    s->sets[i].id = s->sets[i].sums = s->sets[i].type = SSNE_NO_ID;
   ssne_code code = ssne_copy_text(&s->path, path, err);
   if (code == SSNE_OK)
     code =
@@ -116,29 +116,6 @@ static ssne_code check_format(hid_t file, const char *path, ssne_error *err) {
   return SSNE_OK;
 }
 
-/* That the datasets are what a run file has. Before the file is opened for writing, which already
- * gives space to datasets that have none. */
-static ssne_code check_sets(hid_t file, const char *path, ssne_error *err) {
-  ssne_code code = SSNE_OK;
-  for (int i = 0; i < SSNE_SET_COUNT && code == SSNE_OK; i++) {
-    ssne_store_set set = {.id = SSNE_NO_ID, .sums = SSNE_NO_ID, .type = SSNE_NO_ID};
-    code = ssne_store_open_set(path, file, (ssne_set)i, &set, err);
-    ssne_store_close_set(&set);
-  }
-  return code;
-}
-
-/* Takes back what a killed run has left half done, and looks at what the file is. */
-static ssne_code check_file(const char *path, bool and_sets, ssne_error *err) {
-  hid_t file = SSNE_NO_ID;
-  SSNE_TRY(ssne_journal_roll_back(path, -1, err));
-  SSNE_TRY(ssne_hdf5_open_alone(path, false, &file, err));
-  ssne_code code = check_format(file, path, err);
-  if (code == SSNE_OK && and_sets) code = check_sets(file, path, err);
-  H5Fclose(file);
-  return code;
-}
-
 /* --- creating and opening ---------------------------------------------------------------- */
 
 static bool path_exists(const char *path) {
@@ -187,7 +164,7 @@ static ssne_code create_alone(const ssne_store *s, ssne_error *err) {
   SSNE_TRY(
       ssne_alloc(&name, (int64_t)(strlen(s->open_path) + sizeof ".new"), 1, "characters", err));
   (void)sprintf(name, "%s.new", s->open_path);
-  ssne_code code = ssne_hdf5_create_alone(name, &file, err);
+  ssne_code code = ssne_hdf5_create(name, &file, err);
   if (code == SSNE_OK &&
       (ssne_attribute_write(file, "format", SSNE_STORE_FORMAT) < 0 || write_version(file) < 0))
     code = ssne_hdf5_fail(name, err, "writing the format's version");
@@ -212,7 +189,7 @@ ssne_code ssne_store_create(const char *path, MPI_Comm comm, ssne_store **out, s
   SSNE_TRY(new_store(path, true, true, comm, out, err));
   ssne_store *s = *out;
   ssne_code code = ssne_agree(s->comm, s->rank == 0 ? create_alone(s, err) : SSNE_OK, err);
-  if (code == SSNE_OK) code = ssne_store_open_file(s, err);
+  if (code == SSNE_OK) code = ssne_store_open_file(s, NULL, err);
   if (code != SSNE_OK) (void)ssne_store_close(out, &later);
   return code;
 }
@@ -226,61 +203,89 @@ ssne_code ssne_store_find(const char *path, bool *partial, char **found, ssne_er
                    path);
 }
 
-/* On rank 0: which file it is, and whether it can be read. */
-static ssne_code choose(const char *path, bool and_sets, int *is_partial, ssne_error *err) {
+/* On rank 0: which file it is. Takes back what a killed run has left half done. */
+static ssne_code choose(const char *path, int *is_partial, ssne_error *err) {
   char *found = NULL;
   bool partial = false;
   ssne_code code = ssne_store_find(path, &partial, &found, err);
-  if (code == SSNE_OK) code = check_file(found, and_sets, err);
+  if (code == SSNE_OK) code = ssne_journal_roll_back(found, -1, err);
   *is_partial = partial;
   ssne_free(&found);
   return code;
 }
 
-ssne_code ssne_store_open_handle(const char *path, bool writable, bool and_sets, MPI_Comm comm,
-                                 ssne_store **out, bool *partial, ssne_error *err) {
+ssne_code ssne_store_open_lenient(const char *path, bool writable, MPI_Comm comm, bool *lost,
+                                  ssne_store **out, bool *partial, ssne_error *err) {
   int rank = 0, is_partial = 0;
-  ssne_code code = SSNE_OK;
+  ssne_error later;
   *out = NULL;
   MPI_Comm_rank(comm, &rank);
-  if (rank == 0) code = choose(path, and_sets, &is_partial, err);
-  SSNE_TRY_ALL(comm, code, err);
+  SSNE_TRY_ALL(comm, rank == 0 ? choose(path, &is_partial, err) : SSNE_OK, err);
   SSNE_TRY(ssne_broadcast(&is_partial, sizeof is_partial, 0, comm, err));
   if (partial) *partial = is_partial;
-  return new_store(path, is_partial, writable, comm, out, err);
-}
-
-ssne_code ssne_store_open(const char *path, bool writable, MPI_Comm comm, ssne_store **out,
-                          bool *partial, ssne_error *err) {
-  ssne_error later;
-  SSNE_TRY(ssne_store_open_handle(path, writable, true, comm, out, partial, err));
-  const ssne_code code = ssne_store_open_file(*out, err);
+  SSNE_TRY(new_store(path, is_partial, writable, comm, out, err));
+  const ssne_code code = ssne_store_open_file(*out, lost, err);
   if (code != SSNE_OK) (void)ssne_store_close(out, &later);
   return code;
 }
 
+ssne_code ssne_store_open(const char *path, bool writable, MPI_Comm comm, ssne_store **out,
+                          bool *partial, ssne_error *err) {
+  return ssne_store_open_lenient(path, writable, comm, NULL, out, partial, err);
+}
+
+/* On rank 0. */
+static ssne_code read_structure(ssne_store *s, bool *lost, ssne_error *err) {
+  hid_t file = SSNE_NO_ID;
+  SSNE_TRY(ssne_hdf5_open(s->open_path, false, &file, err));
+  ssne_code code = check_format(file, s->open_path, err);
+  if (code == SSNE_OK) code = ssne_structure_read(s->open_path, file, &s->structure, lost, err);
+  H5Fclose(file);
+  return code;
+}
+
+/* Not collective. That the file is long enough is also how a rank notices that its own node has
+ * another file of this name. */
+static ssne_code open_rows(ssne_store *s, ssne_error *err) {
+  struct stat facts;
+  const int64_t end = ssne_structure_end(&s->structure);
+  s->file = open(s->open_path, (s->writable ? O_RDWR : O_RDONLY) | O_CLOEXEC);
+  if (s->file < 0 || fstat(s->file, &facts) != 0)
+    return ssne_fail(err, SSNE_USAGE,
+                     "%s: cannot be opened%s: %s; the file must be within reach of every rank",
+                     s->open_path, s->writable ? " for writing" : "", strerror(errno));
+  if ((int64_t)facts.st_size >= end) return SSNE_OK;
+  return ssne_fail(err, SSNE_FAILED,
+                   "%s has %" PRId64 " bytes here, and rows up to byte %" PRId64
+                   " on rank 0: put it where every rank sees the same files",
+                   s->open_path, (int64_t)facts.st_size, end);
+}
+
+ssne_code ssne_store_open_file(ssne_store *s, bool *lost, ssne_error *err) {
+  SSNE_TRY_ALL(s->comm, s->rank == 0 ? read_structure(s, lost, err) : SSNE_OK, err);
+  SSNE_TRY(ssne_structure_share(&s->structure, s->comm, err));
+  if (lost) SSNE_TRY(ssne_broadcast(lost, SSNE_SET_COUNT * sizeof *lost, 0, s->comm, err));
+  return ssne_agree(s->comm, open_rows(s, err), err);
+}
+
 /* --- flushing and closing ---------------------------------------------------------------- */
+
+static ssne_code fail_to_write(const ssne_store *s, ssne_error *err) {
+  return ssne_fail(err, SSNE_FAILED, "%s: writing to disk failed: %s", s->open_path,
+                   strerror(errno));
+}
 
 ssne_code ssne_store_flush(ssne_store *store, ssne_error *err) {
   ssne_code code = SSNE_OK;
-  if (H5Fflush(store->file, H5F_SCOPE_GLOBAL) < 0)
-    code = ssne_hdf5_fail(store->open_path, err, "writing to disk");
-  return ssne_agree(store->comm, code, err);
-}
-
-ssne_code ssne_store_open_file(ssne_store *store, ssne_error *err) {
-  ssne_code code = SSNE_OK;
-  SSNE_TRY(ssne_hdf5_open(store->open_path, store->writable, store->comm, &store->file, err));
-  for (int i = 0; i < SSNE_SET_COUNT && code == SSNE_OK; i++)
-    code = ssne_store_open_set(store->open_path, store->file, (ssne_set)i, &store->sets[i], err);
+  if (store->writable && fsync(store->file) != 0) code = fail_to_write(store, err);
   return ssne_agree(store->comm, code, err);
 }
 
 ssne_code ssne_store_close_file(ssne_store *s, ssne_error *err) {
   ssne_code code = SSNE_OK;
-  for (int i = 0; i < SSNE_SET_COUNT; i++) ssne_store_close_set(&s->sets[i]);
-  if (s->file >= 0 && H5Fclose(s->file) < 0) code = ssne_hdf5_fail(s->open_path, err, "closing");
-  s->file = SSNE_NO_ID;
+  if (s->file >= 0 && close(s->file) != 0) code = fail_to_write(s, err);
+  s->file = -1;
+  ssne_structure_free(&s->structure);
   return ssne_agree(s->comm, code, err);
 }
 

@@ -8,7 +8,7 @@
 #define SSNE_STORE_FORMAT "shardsne run file"
 #define SSNE_STORE_FORMAT_VERSION 1
 
-/* Bytes of one transfer: MPI and HDF5 1.10 are trusted below 2 GiB only. */
+/* Bytes of rows that pass at once, and the most that one row may have. */
 #define SSNE_STORE_PIECE ((int64_t)1 << 30)
 
 /* An HDF5 handle that is none. */
@@ -40,9 +40,9 @@ typedef struct ssne_schema {
 /* The schema of `set`, which must be one of the enumeration's. */
 const ssne_schema *ssne_schema_of(ssne_set set);
 
-/* A new HDF5 datatype of an element in the file or in memory, or a negative number; `width` is that
- * of a text. */
-hid_t ssne_schema_type(const ssne_schema *schema, int64_t width, bool in_file);
+/* A new HDF5 datatype of an element, or a negative number; `width` is that of a text. It is little
+ * endian and without gaps, so that elements are in the file what they are in memory. */
+hid_t ssne_schema_type(const ssne_schema *schema, int64_t width);
 
 /* --- hdf5.c: what run files and other HDF5 files have in common -------------------------- */
 
@@ -57,16 +57,21 @@ ssne_code ssne_hdf5_fail(const char *path, ssne_error *err, const char *format, 
 ssne_code ssne_hdf5_room(const char *path, int64_t metadata, int64_t data, const char *what,
                          ssne_error *err);
 
-/* Not collective: opens an existing file for this process alone, with HDF5's serial driver, so that
- * whatever is wrong with it is found where nobody waits. */
-ssne_code ssne_hdf5_open_alone(const char *path, bool writable, hid_t *file, ssne_error *err);
+/* Not collective: opens an existing file with HDF5's serial driver. Parallel HDF5 is not used: see
+ * docs/design.md. */
+ssne_code ssne_hdf5_open(const char *path, bool writable, hid_t *file, ssne_error *err);
 
 /* Not collective: the same for a new file, which replaces an earlier one. */
-ssne_code ssne_hdf5_create_alone(const char *path, hid_t *file, ssne_error *err);
+ssne_code ssne_hdf5_create(const char *path, hid_t *file, ssne_error *err);
 
-/* Collective: opens an existing HDF5 file for all ranks of `comm`. */
-ssne_code ssne_hdf5_open(const char *path, bool writable, MPI_Comm comm, hid_t *file,
-                         ssne_error *err);
+/* --- bytes.c ----------------------------------------------------------------------------- */
+
+/* Bytes read from `place` of a file on: fewer than `size` at its end, -1 (and errno) after an
+ * error. */
+int64_t ssne_bytes_read(int fd, void *bytes, int64_t size, int64_t place);
+
+/* Writes all of them; -1 (and errno) after an error. */
+int ssne_bytes_write(int fd, const void *bytes, int64_t size, int64_t place);
 
 /* --- journal.c --------------------------------------------------------------------------- */
 
@@ -102,17 +107,50 @@ herr_t ssne_attribute_write(hid_t object, const char *name, const char *value);
 ssne_code ssne_attribute_read(hid_t object, const char *path, const char *name, char **value,
                               ssne_error *err);
 
-/* --- store.c and sets.c ------------------------------------------------------------------ */
+/* --- structure.c: what a run file holds, and where ---------------------------------------- */
 
+/* Bytes of a row's checksum. */
+#define SSNE_SUM_BYTES ((int64_t)sizeof(uint32_t))
+
+/* A dataset: one piece of the file, row after row. All zero where it does not exist. */
 typedef struct ssne_store_set {
-  hid_t id;   /* of the dataset; SSNE_NO_ID where it does not exist */
-  hid_t sums; /* of its checksums; SSNE_NO_ID in files made before there were any */
-  hid_t type; /* of an element in memory */
   ssne_set_shape shape;
+  int64_t place;      /* of the first row in the file, in bytes */
+  bool summed;        /* has checksums; not in files made before there were any */
+  int64_t sums_place; /* of the first row's */
 } ssne_store_set;
 
-/* The datasets stay open, so that reading and writing rows touches no metadata and is free of
- * HDF5's rules on collective calls. */
+/* The same on every rank. */
+typedef struct ssne_structure {
+  ssne_store_set sets[SSNE_SET_COUNT];
+  char *texts; /* the root's text attributes: name, 0, value, 0, and so on */
+  int64_t text_bytes;
+} ssne_structure;
+
+int64_t ssne_set_row_bytes(const ssne_set_shape *shape);
+int64_t ssne_set_bytes(const ssne_set_shape *shape);
+
+/* Not collective: what an open file holds, or an error where that is not what a run file has. With
+ * `lost` [SSNE_SET_COUNT], of a damaged file: which datasets cannot be read, and are left out. To
+ * be freed even after an error. */
+ssne_code ssne_structure_read(const char *path, hid_t file, ssne_structure *structure, bool *lost,
+                              ssne_error *err);
+
+/* Collective: gives rank 0's to all; on other ranks it must be empty before. */
+ssne_code ssne_structure_share(ssne_structure *structure, MPI_Comm comm, ssne_error *err);
+
+void ssne_structure_free(ssne_structure *structure);
+
+/* The byte behind the last row or checksum. */
+int64_t ssne_structure_end(const ssne_structure *structure);
+
+/* Steps through the attributes: false behind the last. *at is NULL at the begin. */
+bool ssne_structure_text(const ssne_structure *structure, const char **at, const char **name,
+                         const char **value);
+
+/* --- store.c ----------------------------------------------------------------------------- */
+
+/* HDF5 has the file open only while rank 0 reads or changes its structure. */
 struct ssne_store {
   MPI_Comm comm;
   int rank, ranks;
@@ -120,29 +158,21 @@ struct ssne_store {
   char *open_path; /* the same, or with .partial */
   bool writable;
   int64_t piece; /* SSNE_STORE_PIECE; tests make it smaller */
-  hid_t file;
-  ssne_store_set sets[SSNE_SET_COUNT];
+  int file;      /* for rows, this rank's own; -1: closed */
+  ssne_structure structure;
 };
 
 /* Not collective: the file that `path` means, itself or PATH.partial, in *found, to be freed with
  * ssne_free. SSNE_USAGE where there is neither. */
 ssne_code ssne_store_find(const char *path, bool *partial, char **found, ssne_error *err);
 
-/* Collective: finds the file and checks on rank 0 what it is, also its datasets if `and_sets`;
- * opens nothing yet. As ssne_store_open. */
-ssne_code ssne_store_open_handle(const char *path, bool writable, bool and_sets, MPI_Comm comm,
-                                 ssne_store **out, bool *partial, ssne_error *err);
+/* Collective: as ssne_store_open, with `lost` as in ssne_structure_read. */
+ssne_code ssne_store_open_lenient(const char *path, bool writable, MPI_Comm comm, bool *lost,
+                                  ssne_store **out, bool *partial, ssne_error *err);
 
-/* Collective: opens the file and the datasets that it holds; and closes them. */
-ssne_code ssne_store_open_file(ssne_store *store, ssne_error *err);
+/* Collective: reads the file's structure, and opens it for rows; and closes it. */
+ssne_code ssne_store_open_file(ssne_store *store, bool *lost, ssne_error *err);
 ssne_code ssne_store_close_file(ssne_store *store, ssne_error *err);
-
-/* Not collective: opens one dataset of `file`, if there is one. */
-ssne_code ssne_store_open_set(const char *path, hid_t file, ssne_set set, ssne_store_set *out,
-                              ssne_error *err);
-
-/* Closes the handles of one dataset. */
-void ssne_store_close_set(ssne_store_set *set);
 
 /* Not collective: fails unless the file was opened for writing. */
 ssne_code ssne_store_must_write(const ssne_store *store, ssne_error *err);

@@ -161,7 +161,7 @@ static void check_unwritten(ssne_store *s, int set, int64_t rows) {
   for (size_t i = 0; i < bytes && !nan; i++) wrong += read[i] != 0;
   for (size_t i = 0; i < bytes / 4 && nan; i++) wrong += !isnan(((float *)(void *)read)[i]);
   CHECK(wrong == 0);
-  const bool summed = s->sets[set].sums >= 0;
+  const bool summed = s->structure.sets[set].summed;
   CHECK(ssne_store_read_written(s, (ssne_set)set, 0, rows, read, &err) ==
         (summed ? SSNE_FAILED : SSNE_OK));
   if (summed) CHECK(strstr(err.text, "row 0 of ") && strstr(err.text, "was never written"));
