@@ -9,7 +9,7 @@ except ImportError:
 
 
 class Shardsne(CMakePackage):
-    """Maps of large image sets: CNN features and t-SNE over MPI, on parallel HDF5."""
+    """Maps of large image sets: CNN features and t-SNE over MPI."""
 
     license("BSD-3-Clause")
 
@@ -23,7 +23,7 @@ class Shardsne(CMakePackage):
     depends_on("ninja", type="build")
     depends_on("pkgconfig", type="build")
     depends_on("mpi@3:")
-    depends_on("hdf5@1.10: +mpi")
+    depends_on("hdf5@1.10:")
     depends_on("openblas")  # with cblas.h and lapacke.h
     depends_on("py-torch@1.13:", when="+torch")
     depends_on("libjpeg-turbo")

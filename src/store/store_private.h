@@ -57,8 +57,8 @@ ssne_code ssne_hdf5_fail(const char *path, ssne_error *err, const char *format, 
 ssne_code ssne_hdf5_room(const char *path, int64_t metadata, int64_t data, const char *what,
                          ssne_error *err);
 
-/* Not collective: opens an existing file with HDF5's serial driver. Parallel HDF5 is not used: see
- * docs/design.md. */
+/* Not collective: opens an existing file with HDF5's serial driver. Parallel HDF5 is not used:
+ * docs/design.md says why. */
 ssne_code ssne_hdf5_open(const char *path, bool writable, hid_t *file, ssne_error *err);
 
 /* Not collective: the same for a new file, which replaces an earlier one. */

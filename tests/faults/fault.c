@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 static const char *const kind_names[FAULT_KINDS] = {"alloc", "thread", "spawn",  "open", "read",
-                                                    "write", "change", "decode", "mpi",  "below"};
+                                                    "write", "change", "decode", "mpi"};
 static const char *const way_names[] = {"", "error", "full", "short", "torn", "kill", "stop"};
 
 /* All there is to know of one process: what it shall do, and what it did. */

@@ -24,8 +24,7 @@ typedef enum fault_kind {
   FAULT_WRITE,
   FAULT_CHANGE, /* truncated, renamed, removed, made, brought to the disk */
   FAULT_DECODE, /* a step of decoding a JPEG or PNG */
-  FAULT_MPI,    /* MPI called by the program itself */
-  FAULT_BELOW,  /* MPI called by a library: HDF5 */
+  FAULT_MPI,    /* MPI called */
   FAULT_KINDS
 } fault_kind;
 

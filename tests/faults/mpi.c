@@ -1,15 +1,12 @@
 /* MPI calls that fail, as MPI has it: the call does nothing, the error handler of its communicator
- * is called, and if that returns, so does the call, with an error code. What MPI-IO does to files
- * is not here: its reads and writes fail as the system's do. */
+ * is called, and if that returns, so does the call, with an error code. */
 #include "fault.h"
 
 #include <mpi.h>
 #include <stddef.h>
 
-/* Whether this call is to fail; the program's own and those of libraries are counted apart. */
-static bool fails(const char *call, const void *caller) {
-  const fault_kind kind = fault_is_program(caller) ? FAULT_MPI : FAULT_BELOW;
-  return fault_strikes(kind, call, NULL) != FAULT_NONE;
+static bool fails(const char *call) {
+  return fault_strikes(FAULT_MPI, call, NULL) != FAULT_NONE;
 }
 
 static int give_up(MPI_Comm comm) {
@@ -20,7 +17,7 @@ static int give_up(MPI_Comm comm) {
 /* `comm` is the one whose handler hears of it: for requests and types, that of all ranks. */
 #define WRAP(name, comm, parameters, ...)                                                          \
   int MPI_##name parameters {                                                                      \
-    if (fails("MPI_" #name, __builtin_return_address(0))) return give_up(comm);                    \
+    if (fails("MPI_" #name)) return give_up(comm);                                                 \
     return PMPI_##name(__VA_ARGS__);                                                               \
   }
 

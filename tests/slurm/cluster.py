@@ -1,7 +1,6 @@
 """A real Slurm of two nodes on this machine: controller, two node daemons and munge, all under one temporary
 folder, with a key, sockets and ports of their own. Nothing of it outlives the test."""
 import ctypes
-import datetime
 import os
 import pathlib
 import re
@@ -120,11 +119,39 @@ def environment_of(pid):
         return []
 
 
-def kill(pid):
+def words_of(pid):
+    """A process's command line."""
     try:
-        os.kill(pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
+        return pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    except OSError:
+        return [b""]
+
+
+def state_of(pid):
+    """What the system says of a process, as a dictionary; empty where it has ended."""
+    try:
+        lines = pathlib.Path(f"/proc/{pid}/status").read_text().splitlines()
+    except OSError:
+        return {}
+    return dict(line.split(":\t", 1) for line in lines if ":\t" in line)
+
+
+def is_stopped(pid):
+    return state_of(pid).get("State", "").startswith("T")
+
+
+def pending(pid):
+    """Signals that wait for a process."""
+    mask = int(state_of(pid).get("ShdPnd", "0"), 16)
+    return {number for number in range(1, 65) if mask >> (number - 1) & 1}
+
+
+def send(pids, number):
+    for pid in pids:
+        try:
+            os.kill(pid, number)
+        except ProcessLookupError:
+            pass
 
 
 class Cluster:
@@ -136,7 +163,6 @@ class Cluster:
         self.conf = os.path.join(folder, "slurm.conf")
         self.env = dict(os.environ, PATH=PATH, SLURM_CONF=self.conf, **env)
         self.daemons = {}
-        self.began = datetime.datetime.now()
 
     def __enter__(self):
         adopt_orphans()
@@ -202,8 +228,7 @@ class Cluster:
         tasks = [pid for pid in descendants() if mine in environment_of(pid)]
         daemons = {int(pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
                    for pid in tasks} - {os.getpid()}
-        for pid in [*daemons, *tasks]:
-            kill(pid)
+        send([*daemons, *tasks], signal.SIGKILL)
         for name in (f"spool.{node}", f"tmp.{node}"):
             shutil.rmtree(os.path.join(self.folder, name), ignore_errors=True)
             os.mkdir(os.path.join(self.folder, name))
@@ -215,8 +240,7 @@ class Cluster:
                 self.daemons[name].kill()
         for _ in range(100):
             left = descendants()
-            for pid in left:
-                kill(pid)
+            send(left, signal.SIGKILL)
             self.reap()
             if not left:
                 return
@@ -246,14 +270,6 @@ class Cluster:
         """What Slurm knows of a job, as a dictionary."""
         words = self.ask("scontrol", "-o", "show", "job", number).split()
         return dict(word.partition("=")[::2] for word in words)
-
-    def next_look_at_limits(self):
-        """Seconds until the controller next compares running jobs with their time limits, which it does
-        twice a minute."""
-        log = pathlib.Path(self.folder, "slurmctld.log").read_text(errors="replace")
-        looks = re.findall(r"\[(\S+)\] debug2: Testing job time limits", log)
-        last = datetime.datetime.fromisoformat(looks[-1]) if looks else self.began
-        return 30 - (datetime.datetime.now() - last).total_seconds() % 30
 
     def explain(self):
         """The ends of the daemons' logs, for whoever must find out why a test failed."""

@@ -3,6 +3,7 @@ stopped by a time limit midway; with a node's daemon and then a whole node kille
 of a run that nobody disturbed."""
 import json
 import os
+import signal
 import sys
 import time
 
@@ -14,7 +15,7 @@ OUT = folder()
 BEGAN = time.monotonic()
 NETWORK = "--drop-last 1"
 SHORT = "--perplexity 10 --early-iterations 20 --iterations 20"
-# At some thousand iterations a second on one node, fewer between nodes: long enough to be disturbed.
+# Some thousand iterations a second: jobs that are to be disturbed are held midway until that has happened.
 LONG = "--perplexity 10 --iterations 30000 --checkpoint-every 500 --threads 1"
 MIDWAY = 3000
 SMALL = ["--ntasks-per-node=1"]  # the machine has not the processors of two nodes
@@ -79,9 +80,24 @@ class Run:
         with open(os.path.join(OUT, f"shardsne-{self.number}.log"), encoding="utf-8", errors="replace") as f:
             return f.read()
 
-    def wait_for_midway(self, further=0):
+    def ranks(self):
+        """Process ids of its ranks on both nodes."""
+        return [pid for pid in cluster.descendants() if cluster.words_of(pid)[0] == SHARDSNE.encode()
+                and self.path.encode() in cluster.words_of(pid)]
+
+    def hold_midway(self, further=0):
+        """Stops the ranks in the middle of their work, so that they do not end before they are disturbed."""
         cluster.until(f"{self.name} midway", 90, lambda: self.iteration() >= MIDWAY + further)
-        say(f"{self.name}: at iteration {self.iteration()}")
+        cluster.send(self.ranks(), signal.SIGSTOP)
+        say(f"{self.name}: held at iteration {self.iteration()}")
+
+    def go_on(self, signalled=None):
+        """Lets them go on, or once a signal waits for one of them, or one has gone on already."""
+        if signalled:
+            cluster.until(f"{self.name} signalled", 60, lambda: any(
+                signalled in cluster.pending(pid) or not cluster.is_stopped(pid) for pid in self.ranks()))
+        cluster.send(self.ranks(), signal.SIGCONT)
+        say(f"{self.name}: goes on")
 
     def wait_for_end(self, state="COMPLETED"):
         ended = ("COMPLETED", "FAILED", "CANCELLED", "TIMEOUT", "NODE_FAIL", "PREEMPTED", "OUT_OF_MEMORY")
@@ -123,21 +139,21 @@ def check_queue(slurm, expected):
     """A time limit, a cancelled job, and one of higher priority that wants another's GPUs."""
     limit, preempted = (Run(slurm, name, "requeue.sbatch") for name in ("limit", "preempted"))
     cancelled = Run(slurm, "cancelled", "pipeline.sbatch")
-    # Slurm looks at limits twice a minute and warns up to half a minute early: here when it first looks,
-    # once the job has begun to iterate.
-    cluster.until("a look at limits", 40, lambda: 6 <= slurm.next_look_at_limits() <= 12)
-    limit.submit("--time=1", "--signal=B:USR1@50")
+    limit.submit("--time=1", "--signal=B:USR1@50")  # Slurm looks at limits twice a minute
     cancelled.submit()
     preempted.submit("--partition=spare", "--gpus-per-node=4")  # all of them, so that it is in the way
-    cancelled.wait_for_midway()
+    for run in (limit, cancelled, preempted):
+        run.hold_midway()
     slurm.ask("scancel", cancelled.number)
+    cancelled.go_on(signal.SIGTERM)
     cancelled.wait_for_end("CANCELLED")
     assert "stopped by signal TERM" in cancelled.log(), cancelled.log()[-3000:]
-    preempted.wait_for_midway()
     urgent, = slurm.submit("sbatch", "--parsable", "--partition=urgent", "--nodes=2", "--gpus-per-node=4",
                            "--output=/dev/null", "--wrap=srun true", cwd=OUT)
+    preempted.go_on(signal.SIGTERM)
     cluster.until("urgent job", 60, lambda: slurm.job(urgent)["JobState"] == "COMPLETED")
     say("the urgent job is done")
+    limit.go_on(signal.SIGUSR1)
     cancelled.submit()
     for run in (cancelled, preempted, limit):
         run.wait_for_end()
@@ -151,12 +167,14 @@ def check_nodes(slurm, expected):
     """A node's daemon dies, which no rank notices; then the whole node, ranks and all."""
     run = Run(slurm, "nodes", "requeue.sbatch")
     run.submit()
-    run.wait_for_midway()
+    run.hold_midway()
     slurm.kill_daemon("n1")
     say("slurmd of n1 killed")
-    run.wait_for_midway(further=1000)
+    run.go_on()
+    run.hold_midway(further=1000)
     slurm.start_node("n1")
-    run.wait_for_midway(further=2000)
+    run.go_on()
+    run.hold_midway(further=2000)
     assert len(run.turns()) == 1
     slurm.kill_node("n2")
     say("node n2 killed")
