@@ -45,6 +45,14 @@ ssne_code checkpoint_parse(const char *text, checkpoint_rule *rule, ssne_error *
 
 /* --- opening and closing ----------------------------------------------------------------- */
 
+/* Not collective. */
+static ssne_code name_file(const char *run_path, char **path, ssne_error *err) {
+  const size_t size = strlen(run_path) + sizeof ".checkpoint";
+  SSNE_TRY(ssne_alloc(path, (int64_t)size, 1, "characters", err));
+  snprintf(*path, size, "%s.checkpoint", run_path);
+  return SSNE_OK;
+}
+
 ssne_code checkpoint_open(job *j, const char *run_path, const char *owner, checkpoint_rule rule,
                           const ssne_partition *partition, const ssne_tsne_options *schedule,
                           checkpoint *out, ssne_error *err) {
@@ -56,10 +64,7 @@ ssne_code checkpoint_open(job *j, const char *run_path, const char *owner, check
                       .most_steps = schedule->early_iterations + schedule->iterations,
                       .slot = -1,
                       .written = ssne_clock()};
-  const size_t size = strlen(run_path) + sizeof ".checkpoint";
-  SSNE_TRY_ALL(j->comm, ssne_alloc(&out->path, (int64_t)size, 1, "characters", err), err);
-  snprintf(out->path, size, "%s.checkpoint", run_path);
-  return SSNE_OK;
+  return ssne_agree(j->comm, name_file(run_path, &out->path, err), err);
 }
 
 void checkpoint_close(checkpoint *c) {
@@ -72,6 +77,19 @@ ssne_code checkpoint_remove(checkpoint *c, ssne_error *err) {
   ssne_code code = ssne_store_close(&c->store, err);
   if (code == SSNE_OK && c->j->rank == 0) code = ssne_store_delete(c->path, true, err);
   return ssne_agree(c->j->comm, code, err);
+}
+
+/* On rank 0. */
+static ssne_code delete_of(const char *run_path, ssne_error *err) {
+  char *path = NULL;
+  SSNE_TRY(name_file(run_path, &path, err));
+  const ssne_code code = ssne_store_delete(path, true, err);
+  ssne_free(&path);
+  return code;
+}
+
+ssne_code checkpoint_forget(const job *j, const char *run_path, ssne_error *err) {
+  return ssne_agree(j->comm, j->rank == 0 ? delete_of(run_path, err) : SSNE_OK, err);
 }
 
 /* --- transfer ---------------------------------------------------------------------------- */

@@ -48,6 +48,10 @@ void checkpoint_close(checkpoint *c);
 /* Collective: closes and removes the file, if there is one. */
 ssne_code checkpoint_remove(checkpoint *c, ssne_error *err);
 
+/* Collective: removes the file of the run file at `run_path`, if there is one: a kill between the
+ * end of an embedding and that of its checkpoint leaves it. */
+ssne_code checkpoint_forget(const job *j, const char *run_path, ssne_error *err);
+
 /* Collective: fills `state` from the latest whole checkpoint of this embedding, or where
  * `iteration` is not negative from the one of that iteration, which is an error if there is none.
  * *found: there was one. */

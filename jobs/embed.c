@@ -58,23 +58,13 @@ static ssne_code build_affinities(embedding *e, ssne_error *err) {
   return SSNE_OK;
 }
 
-static ssne_code read_start(embedding *e, ssne_error *err) {
-  SSNE_TRY(source_read(&e->start, &e->chosen, &e->partition, e->state.xy, err));
-  for (int64_t i = 0; i < 2 * e->partition.own_rows; i++)
-    if (!isfinite(e->state.xy[i]))
-      return ssne_fail(err, SSNE_USAGE, "--init %s: row %" PRId64 " is not finite",
-                       e->j->options.embed.init,
-                       selection_to_file(&e->chosen, e->partition.first_row + i / 2));
-  return SSNE_OK;
-}
-
 /* Collective: the coordinates to begin with, in the order of the descent. */
 static ssne_code make_start(embedding *e, ssne_error *err) {
   const embed_options *o = &e->j->options.embed;
   const double since = ssne_clock();
   float *xy = e->state.xy;
-  if (embedding_starts_from_file(e))
-    SSNE_TRY_ALL(e->j->comm, read_start(e, err), err);
+  if (e->start)
+    memcpy(xy, e->start, (size_t)e->partition.own_rows * 2 * sizeof *xy);
   else if (strcmp(o->init, "pca") == 0)
     SSNE_TRY(ssne_start_pca(&e->rows, (uint64_t)o->seed, e->j->threads, e->j->comm, xy, err));
   else
@@ -84,17 +74,19 @@ static ssne_code make_start(embedding *e, ssne_error *err) {
   return SSNE_OK;
 }
 
-/* Collective: what a checkpoint must say it belongs to: the same rows, options and neighbours lead
- * to the same descent. */
+/* Collective: what a checkpoint must say it belongs to: the same rows, options, neighbours and
+ * start lead to the same descent. */
 static ssne_code name_owner(embedding *e, ssne_error *err) {
   char *features = NULL, *made = NULL;
   ssne_code code = ssne_store_get_text(e->store, "features_digest", &features, err);
   if (code == SSNE_OK) code = ssne_store_get_text(e->store, "neighbours_made", &made, err);
-  const char *const parts[] = {e->recorded, features ? features : "", made ? made : ""};
+  const char *const parts[] = {e->recorded, features ? features : "", made ? made : "",
+                               e->start_digest};
   size_t size = 1;
-  for (int i = 0; i < 3; i++) size += strlen(parts[i]) + 1;
+  for (int i = 0; i < 4; i++) size += strlen(parts[i]) + 1;
   if (code == SSNE_OK) code = ssne_alloc(&e->owner, (int64_t)size, 1, "characters", err);
-  if (code == SSNE_OK) snprintf(e->owner, size, "%s\n%s\n%s", parts[0], parts[1], parts[2]);
+  if (code == SSNE_OK)
+    snprintf(e->owner, size, "%s\n%s\n%s\n%s", parts[0], parts[1], parts[2], parts[3]);
   ssne_free(&features);
   ssne_free(&made);
   return ssne_agree(e->j->comm, code, err);
@@ -263,10 +255,12 @@ static ssne_code embed(embedding *e, ssne_error *err) {
   SSNE_TRY(embedding_open(e, &found, &complete, err));
   if (complete) {
     ssne_log_info(e->j->log, "embedding: %s has it; kept", e->path);
+    SSNE_TRY(checkpoint_forget(e->j, e->path, err));
     return ssne_store_close(&e->store, err);
   }
   SSNE_TRY(embedding_open_input(e, err));
   plan(e);
+  SSNE_TRY(embedding_read_start(e, err));
   announce(e);
   SSNE_TRY(forecast_embedding(e, err));
   if (e->j->options.embed.dry_run) return ssne_store_close(&e->store, err);
@@ -293,7 +287,7 @@ ssne_code embed_run_file(job *j, const char *path, ssne_error *err) {
   ssne_error later; /* a failure to close must not hide the first one */
   (void)ssne_store_close(&e.store, &later);
   source_close(&e.from);
-  source_close(&e.start);
+  ssne_free(&e.start);
   selection_free(&e.chosen);
   ssne_rows_free(&e.rows);
   ssne_affinities_free(&e.affinities);

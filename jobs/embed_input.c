@@ -147,15 +147,15 @@ static ssne_code check_size(const embedding *e, ssne_error *err) {
 }
 
 /* Collective: a name for the contents of all rows, the same for any number of ranks. */
-static ssne_code digest_rows(const embedding *e, const float *x, char text[SSNE_DIGEST_LENGTH],
-                             ssne_error *err) {
+static ssne_code digest_rows(const embedding *e, const float *x, int64_t columns,
+                             char text[SSNE_DIGEST_LENGTH], ssne_error *err) {
   const ssne_partition *p = &e->partition;
   uint64_t sum = 0;
   for (int64_t b = 0; b < p->own_blocks; b++) {
     const int64_t rows = ssne_partition_block_length(p, p->first_block + b);
-    const size_t size = (size_t)(rows * e->from.columns) * sizeof *x;
+    const size_t size = (size_t)(rows * columns) * sizeof *x;
     const uint64_t parts[2] = {(uint64_t)(p->first_block + b),
-                               ssne_digest64(x + b * p->block_rows * e->from.columns, size)};
+                               ssne_digest64(x + b * p->block_rows * columns, size)};
     sum += ssne_digest64(parts, sizeof parts);
   }
   SSNE_TRY(ssne_mpi_check(MPI_Allreduce(MPI_IN_PLACE, &sum, 1, MPI_UINT64_T, MPI_SUM, e->j->comm),
@@ -168,7 +168,7 @@ static ssne_code digest_rows(const embedding *e, const float *x, char text[SSNE_
 static ssne_code identify_rows(embedding *e, const float *x, ssne_error *err) {
   char digest[SSNE_DIGEST_LENGTH], *kept = NULL;
   bool neighbours = false;
-  SSNE_TRY(digest_rows(e, x, digest, err));
+  SSNE_TRY(digest_rows(e, x, e->from.columns, digest, err));
   ssne_code code = ssne_store_get_text(e->store, "features_digest", &kept, err);
   if (code == SSNE_OK) code = job_is_complete(e->store, "neighbours_complete", &neighbours, err);
   const bool differs = neighbours && kept && strcmp(kept, digest) != 0;
@@ -225,15 +225,30 @@ bool embedding_starts_from_file(const embedding *e) {
   return strcmp(init, "pca") != 0 && strcmp(init, "random") != 0;
 }
 
-/* Collective: that --init's file fits the rows; before the neighbours are searched. */
-static ssne_code check_start(embedding *e, ssne_error *err) {
+/* Not collective. */
+static ssne_code read_own_start(embedding *e, source *from, ssne_error *err) {
   const char *init = e->j->options.embed.init;
+  const int64_t values = 2 * e->partition.own_rows;
+  if (from->rows != e->chosen.file_rows || from->columns != 2)
+    return ssne_fail(err, SSNE_USAGE,
+                     "--init %s holds %" PRId64 " x %" PRId64 " values; %" PRId64 " x 2 are needed",
+                     init, from->rows, from->columns, e->chosen.file_rows);
+  SSNE_TRY(ssne_alloc(&e->start, values, sizeof *e->start, "coordinates", err));
+  SSNE_TRY(source_read(from, &e->chosen, &e->partition, e->start, err));
+  for (int64_t i = 0; i < values; i++)
+    if (!isfinite(e->start[i]))
+      return ssne_fail(err, SSNE_USAGE, "--init %s: row %" PRId64 " is not finite", init,
+                       selection_to_file(&e->chosen, e->partition.first_row + i / 2));
+  return SSNE_OK;
+}
+
+ssne_code embedding_read_start(embedding *e, ssne_error *err) {
+  source from = {.store = NULL};
   if (!embedding_starts_from_file(e)) return SSNE_OK;
-  SSNE_TRY(source_open(init, e->j->comm, &e->start, err));
-  if (e->start.rows == e->chosen.file_rows && e->start.columns == 2) return SSNE_OK;
-  return ssne_fail(err, SSNE_USAGE,
-                   "--init %s holds %" PRId64 " x %" PRId64 " values; %" PRId64 " x 2 are needed",
-                   init, e->start.rows, e->start.columns, e->chosen.file_rows);
+  SSNE_TRY(source_open(e->j->options.embed.init, e->j->comm, &from, err));
+  const ssne_code code = ssne_agree(e->j->comm, read_own_start(e, &from, err), err);
+  source_close(&from);
+  return code == SSNE_OK ? digest_rows(e, e->start, 2, e->start_digest, err) : code;
 }
 
 /* --- all of it --------------------------------------------------------------------------- */
@@ -248,6 +263,5 @@ ssne_code embedding_open(embedding *e, bool *found, bool *complete, ssne_error *
 ssne_code embedding_open_input(embedding *e, ssne_error *err) {
   SSNE_TRY(open_source(e, err));
   SSNE_TRY(check_size(e, err));
-  SSNE_TRY(check_labels(e, err));
-  return check_start(e, err);
+  return check_labels(e, err);
 }

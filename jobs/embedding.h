@@ -23,9 +23,10 @@ typedef struct embedding {
   char advice[SSNE_ERROR_LENGTH / 2]; /* where the file was made with other options */
   ssne_store *store;
   source from;
-  source start; /* of --init FILE */
   ssne_npy labels;
   selection chosen;
+  float *start; /* of --init FILE, this rank's rows [own_rows, 2]; NULL: another start */
+  char start_digest[SSNE_DIGEST_LENGTH];
   ssne_partition partition; /* of the chosen rows */
   ssne_rows rows;
   int64_t k;
@@ -52,6 +53,10 @@ ssne_code embedding_open(embedding *e, bool *found, bool *complete, ssne_error *
 
 /* Collective: opens the features and checks all input that can be checked without reading it. */
 ssne_code embedding_open_input(embedding *e, ssne_error *err);
+
+/* Collective: reads what --init's file, if it is one, has for this rank's rows; before the
+ * neighbours are searched, which may take long. */
+ssne_code embedding_read_start(embedding *e, ssne_error *err);
 
 /* Collective: makes the run file of `embed --features`. */
 ssne_code embedding_create_file(embedding *e, ssne_error *err);

@@ -249,12 +249,6 @@ static void take_errors_of_mpi(void) {
   MPI_Errhandler_free(&handler); /* once the communicators are gone */
 }
 
-/* Open MPI 4 ends the program when it writes a long path into 256 bytes on its way to a shared file
- * pointer, which nothing here uses. Other MPIs do not know the variable. */
-static void allow_long_paths(void) {
-  (void)setenv("OMPI_MCA_sharedfp", "^lockedfile", 0);
-}
-
 static void say_how_it_ended(const ssne_error *err) {
   if (!err->text[0]) return;
   fprintf(stderr, "shardsne: %s%s\n", err->code == SSNE_STOPPED ? "" : "error: ", err->text);
@@ -265,13 +259,10 @@ int main(int argc, char **argv) {
   job j = {.comm = MPI_COMM_WORLD};
   ssne_error err = {SSNE_OK, ""};
   const command *c = argc > 1 ? find_command(argv[1]) : NULL;
+  ssne_code code = SSNE_OK;
   /* before MPI starts threads of its own, which are to leave the signals alone */
-  if (c && c->with & WITH_OUTPUT && ssne_stop_create(&j.stop, &err) != SSNE_OK) {
-    say_how_it_ended(&err);
-    return SSNE_FAILED;
-  }
+  if (c && c->with & WITH_OUTPUT) code = ssne_stop_create(&j.stop, &err);
   ssne_store_begin();
-  allow_long_paths();
   if (MPI_Init_thread(&argc, &argv, MPI_THREAD_FUNNELED, &provided) != MPI_SUCCESS)
     return SSNE_FAILED;
   if (provided < MPI_THREAD_FUNNELED) {
@@ -283,7 +274,7 @@ int main(int argc, char **argv) {
   keep_libraries_serial();
   MPI_Comm_rank(j.comm, &j.rank);
   MPI_Comm_size(j.comm, &j.ranks);
-  ssne_code code = options_defaults(&j.options, &err);
+  if (code == SSNE_OK) code = options_defaults(&j.options, &err);
   code = ssne_agree(j.comm, code, &err);
   if (code == SSNE_OK) code = obey(&j, argc, argv, &err);
   if (code != SSNE_OK && j.rank == 0) say_how_it_ended(&err);

@@ -6,9 +6,14 @@
 #include <jerror.h>
 #include <jpeglib.h>
 
+/* Each scan of a progressive file passes over the whole picture, and a short file may claim any
+ * number of them. Encoders write about ten. */
+#define MOST_SCANS 500
+
 typedef struct reader {
   struct jpeg_decompress_struct jpeg;
   struct jpeg_error_mgr errors;
+  struct jpeg_progress_mgr progress;
   char message[JMSG_LENGTH_MAX]; /* of what ended the decoding */
   jmp_buf failed;
 } reader;
@@ -26,6 +31,13 @@ static void on_message(j_common_ptr jpeg, int level) {
   reader *r = jpeg->client_data;
   if (level >= 0 || jpeg->err->msg_code != JWRN_JPEG_EOF) return;
   snprintf(r->message, sizeof r->message, "truncated");
+  longjmp(r->failed, 1);
+}
+
+static void on_progress(j_common_ptr jpeg) {
+  reader *r = jpeg->client_data;
+  if (r->jpeg.input_scan_number <= MOST_SCANS) return;
+  snprintf(r->message, sizeof r->message, "more than %d scans", MOST_SCANS);
   longjmp(r->failed, 1);
 }
 
@@ -65,6 +77,8 @@ static ssne_code decode(reader *r, const uint8_t *bytes, size_t size, ssne_image
                         ssne_error *err) {
   if (setjmp(r->failed)) return ssne_fail(err, SSNE_USAGE, "JPEG: %s", r->message);
   jpeg_create_decompress(&r->jpeg);
+  r->progress.progress_monitor = on_progress;
+  r->jpeg.progress = &r->progress;
   jpeg_mem_src(&r->jpeg, bytes, size);
   jpeg_read_header(&r->jpeg, TRUE);
   const int channels = r->jpeg.num_components;

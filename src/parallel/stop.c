@@ -78,6 +78,7 @@ ssne_code ssne_stop_create(ssne_stop **out, ssne_error *err) {
     take_signals(stop);
     return SSNE_OK;
   }
+  (void)pthread_sigmask(SIG_SETMASK, &stop->before, NULL);
   ssne_free(out);
   return ssne_fail(err, SSNE_FAILED, "a thread that waits for signals cannot be started: %s",
                    strerror(failed));

@@ -38,22 +38,16 @@ static hid_t open_attribute(hid_t object, const char *name, hid_t type) {
 }
 
 herr_t ssne_attribute_write(hid_t object, const char *name, const char *value) {
-  const size_t width = (strlen(value) / WIDTH_STEP + 1) * WIDTH_STEP;
+  const size_t size = strlen(value) + 1;
   herr_t result = -1;
-  hid_t attribute = SSNE_NO_ID;
-  char *padded = NULL;
-  ssne_error unused;
-  const hid_t type = attribute_type(width);
-  if (type < 0) return -1;
-  if (ssne_alloc(&padded, (int64_t)width, 1, "characters", &unused) == SSNE_OK) {
-    memcpy(padded, value, strlen(value) + 1);
-    attribute = open_attribute(object, name, type);
-  }
-  if (attribute >= 0) result = H5Awrite(attribute, type, padded);
+  const hid_t in_file = attribute_type((size + WIDTH_STEP - 1) / WIDTH_STEP * WIDTH_STEP);
+  const hid_t in_memory = attribute_type(size);
+  const hid_t attribute = in_file < 0 ? SSNE_NO_ID : open_attribute(object, name, in_file);
+  if (attribute >= 0 && in_memory >= 0) result = H5Awrite(attribute, in_memory, value);
   const hid_t why = H5Eget_current_stack(); /* each call that follows would clear it */
   if (attribute >= 0) H5Aclose(attribute);
-  ssne_free(&padded);
-  H5Tclose(type);
+  if (in_memory >= 0) H5Tclose(in_memory);
+  if (in_file >= 0) H5Tclose(in_file);
   (void)H5Eset_current_stack(why);
   return result;
 }

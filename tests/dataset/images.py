@@ -189,6 +189,9 @@ def test_refused(folder):
     frame, scan = jpeg.index(b"\xff\xc0"), jpeg.index(b"\xff\xda")
     two = (jpeg[:frame + 3] + b"\x0e" + jpeg[frame + 4:frame + 9] + b"\x02" + jpeg[frame + 10:frame + 16]
            + jpeg[frame + 19:scan + 3] + b"\x0a\x02" + jpeg[scan + 5:scan + 9] + jpeg[scan + 11:])
+    one = progressive[progressive.index(b"\xff\xda"):]
+    one = one[:one.index(b"\xff", 2)]  # its first scan, up to the next marker
+    many = progressive.replace(one, one * 501)
     files, expected = [], []
     for name, data in ("jpeg", jpeg), ("progressive", progressive), ("png", png_):
         for cut in 20, len(data) // 3, len(data) // 2, len(data) - 400, len(data) - 9, len(data) - 1:
@@ -200,7 +203,7 @@ def test_refused(folder):
             ("a.ppm", saved(image, "PPM"), "a PPM file"), ("a.webp", b"RIFF\0\0\0\0WEBP", "a WebP"),
             ("html.jpg", b"<!DOCTYPE html>", "a web page or XML file"), ("text", b"hello", "neither JPEG nor PNG"),
             ("short", b"\xff\xd8", "neither JPEG nor PNG"), ("precision", bytes(twelve), "precision 12"),
-            ("two", two, "JPEG of 2 channels"), ("huge", huge, "100000 x 100000 pixels, more than 2^28"),
+            ("two", two, "JPEG of 2 channels"), ("scans", many, "more than 500 scans"), ("huge", huge, "100000 x 100000 pixels, more than 2^28"),
             ("none", png(0, 5, 8, 2, b""), "PNG: "),
             ("comment", jpeg[:-2] + b"\xff\xfe\0\x50cut short", "truncated"),
             ("crc", png_[:60] + bytes([png_[60] ^ 1]) + png_[61:], "PNG: "), ("good", png_, None)]:

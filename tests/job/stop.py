@@ -2,6 +2,7 @@
 same command on any number of ranks goes on from there to the same bits."""
 import os
 import re
+import shutil
 import signal
 import time
 
@@ -177,6 +178,19 @@ def others_are_not_taken(expected):
     done = run(*command(path, "--fresh"))
     assert done.returncode == 0 and "going on from" not in done.stderr, done.stderr
     assert digests(path) == expected
+    os.remove(path)
+    begin, chance = os.path.join(OUT, "begin.npy"), np.random.default_rng(4)
+    np.save(begin, chance.normal(size=(1500, 2)))
+    stop_at(path, 60, "--init", begin)
+    left = shutil.copy(path + ".checkpoint", path_of("left"))
+    np.save(begin, chance.normal(size=(1500, 2)))
+    done = run(*command(path, "--init", begin), ranks=3)
+    assert done.returncode == 0 and "going on from" not in done.stderr, done.stderr
+    succeed(*command(path_of("begun"), "--init", begin))
+    assert digests(path) == digests(path_of("begun")) != expected
+    shutil.copy(left, path + ".checkpoint")  # as a kill leaves it between the end and its removal
+    succeed(*command(path, "--init", begin))
+    assert not os.path.exists(path + ".checkpoint")
     for word in ("0", "1.5", "m", "-3", "often"):
         done = run(*command(path, "--checkpoint-every", word))
         assert done.returncode == 2 and len(errors_of(done)) == 1, (word, done.stderr)
