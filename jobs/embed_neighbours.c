@@ -147,8 +147,7 @@ static ssne_code move_neighbours(embedding *e, bool reading, int64_t k, bool *so
 
 /* --- reuse or search --------------------------------------------------------------------- */
 
-/* Collective: the file's neighbours, if there are enough of them and they serve. */
-static ssne_code reuse(embedding *e, bool *reused, ssne_error *err) {
+ssne_code embedding_kept_neighbours(embedding *e, bool *kept, bool *damaged, ssne_error *err) {
   ssne_set_shape shape = {0}, distances = {0};
   char *made = NULL;
   bool complete = false;
@@ -158,11 +157,12 @@ static ssne_code reuse(embedding *e, bool *reused, ssne_error *err) {
   if (code == SSNE_OK)
     code = ssne_store_shape(e->store, SSNE_SET_NEIGHBOUR_DISTANCE, &distances, err);
   if (code == SSNE_OK) code = ssne_store_get_text(e->store, "neighbours_made", &made, err);
-  *reused = code == SSNE_OK && complete && shape.exists && shape.rows == e->chosen.file_rows &&
-            shape.columns >= e->k && distances.rows == shape.rows &&
-            distances.columns == shape.columns && serves(e, made);
+  *damaged = false;
+  *kept = code == SSNE_OK && complete && shape.exists && shape.rows == e->chosen.file_rows &&
+          shape.columns >= e->k && distances.rows == shape.rows &&
+          distances.columns == shape.columns && serves(e, made);
   ssne_free(&made);
-  if (code == SSNE_OK && *reused) {
+  if (code == SSNE_OK && *kept) {
     bool whole = true;
     code = ssne_neighbours_allocate(&e->partition, e->k, &e->neighbours, err);
     if (code == SSNE_OK)
@@ -172,9 +172,9 @@ static ssne_code reuse(embedding *e, bool *reused, ssne_error *err) {
   SSNE_TRY(ssne_mpi_check(MPI_Allreduce(MPI_IN_PLACE, &sound, 1, MPI_INT, MPI_MIN, e->j->comm),
                           "MPI_Allreduce", err));
   if (sound) return SSNE_OK;
-  ssne_log_warn(e->j->log, "%s: /neighbours is damaged; they are searched anew", e->path);
   ssne_neighbours_free(&e->neighbours);
-  *reused = false;
+  *kept = false;
+  *damaged = true;
   return SSNE_OK;
 }
 
@@ -225,9 +225,11 @@ static ssne_code find(embedding *e, const ssne_cells *cells, ssne_error *err) {
 }
 
 static ssne_code reuse_or_find(embedding *e, const ssne_cells *cells, ssne_error *err) {
-  bool reused = false;
-  SSNE_TRY(reuse(e, &reused, err));
-  if (!reused) return find(e, cells, err);
+  bool kept = false, damaged = false;
+  SSNE_TRY(embedding_kept_neighbours(e, &kept, &damaged, err));
+  if (damaged)
+    ssne_log_warn(e->j->log, "%s: /neighbours is damaged; they are searched anew", e->path);
+  if (!kept) return find(e, cells, err);
   tell(e, "kept");
   return SSNE_OK;
 }

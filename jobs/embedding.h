@@ -86,6 +86,10 @@ ssne_code embedding_write(ssne_store *s, ssne_set set, int64_t first, int64_t ro
  * the rows. */
 ssne_code embedding_neighbours(embedding *e, ssne_error *err);
 
+/* Collective: the file's neighbours, if there are enough of them and they serve (*kept); *damaged:
+ * they would, but cannot be read. Needs of `e` the job, store, chosen rows, partition and k. */
+ssne_code embedding_kept_neighbours(embedding *e, bool *kept, bool *damaged, ssne_error *err);
+
 /* The columns of the rows once prepared. */
 int64_t embedding_columns(const embedding *e);
 

@@ -22,7 +22,7 @@ ssne_code render_run_file(job *j, const char *path, ssne_error *err) {
   ssne_store *store = NULL;
   SSNE_TRY(ssne_store_open(path, false, j->comm, &store, NULL, err));
   ssne_code code = ssne_agree(j->comm, check_ready(store, path, err), err);
-  if (code == SSNE_OK) code = map_draw(j, store, err);
+  if (code == SSNE_OK) code = map_draw(j, store, path, err);
   ssne_error later;
   const ssne_code closed = ssne_store_close(&store, &later);
   if (code == SSNE_OK && closed != SSNE_OK) *err = later;

@@ -77,6 +77,12 @@ ssne_code ssne_options_to_json(const ssne_option_group *groups, int count, bool 
 ssne_code ssne_options_compare(const ssne_option_group *groups, int count, const char *json,
                                const char *path, const char *advice, ssne_error *err);
 
+/* Gives the recorded options of the groups the values they have in `json`, as ssne_options_to_json
+ * made it; those that are not in it keep theirs. SSNE_FAILED where it is no such record, of `path`.
+ */
+ssne_code ssne_options_restore(const ssne_option_group *groups, int count, const char *json,
+                               const char *path, ssne_error *err);
+
 /* Frees what the groups' TEXT and CHOICE options own. */
 void ssne_options_free(const ssne_option_group *groups, int count);
 

@@ -109,6 +109,12 @@ ssne_code ssne_objective_create(const ssne_affinities *affinities,
 ssne_code ssne_objective_evaluate(ssne_objective *objective, const float *xy, double exaggeration,
                                   float *force, double *kl, ssne_error *err);
 
+/* Collective. What each own row has to do with KL(P || Q) at `xy` [own_rows, 2]: part [own_rows]
+ * becomes sum_j p_ij log(p_ij / q_ij) of its row of P. The parts of all rows add up to KL; one may
+ * be negative. */
+ssne_code ssne_objective_parts(ssne_objective *objective, const float *xy, double *part,
+                               ssne_error *err);
+
 /* Not collective. Adds the time spent since the objective was made to `stages`; to be called once.
  */
 void ssne_objective_account(const ssne_objective *objective, ssne_stages *stages);

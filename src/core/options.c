@@ -404,6 +404,14 @@ ssne_code ssne_options_to_json(const ssne_option_group *groups, int count, bool 
   return code;
 }
 
+/* To be given back by json_decref. */
+static ssne_code load_record(const char *json, const char *path, json_t **made, ssne_error *err) {
+  *made = json_loads(json, 0, NULL);
+  if (json_is_object(*made)) return SSNE_OK;
+  json_decref(*made);
+  return ssne_fail(err, SSNE_FAILED, "%s: its record of options is damaged", path);
+}
+
 static ssne_code compare_one(const ssne_option *o, const void *value, const json_t *made,
                              const char *path, const char *advice, ssne_error *err) {
   const char *before = json_string_value(json_object_get(made, o->name));
@@ -417,16 +425,33 @@ static ssne_code compare_one(const ssne_option *o, const void *value, const json
 
 ssne_code ssne_options_compare(const ssne_option_group *groups, int count, const char *json,
                                const char *path, const char *advice, ssne_error *err) {
-  json_t *made = json_loads(json, 0, NULL);
-  if (!json_is_object(made)) {
-    json_decref(made);
-    return ssne_fail(err, SSNE_FAILED, "%s: its record of options is damaged", path);
-  }
+  json_t *made = NULL;
+  SSNE_TRY(load_record(json, path, &made, err));
   ssne_code code = SSNE_OK;
   for (int g = 0; g < count && code == SSNE_OK; g++)
     for (int i = 0; i < groups[g].count && code == SSNE_OK; i++) {
       const ssne_option *o = &groups[g].table[i];
       if (o->recorded) code = compare_one(o, place_of(&groups[g], o), made, path, advice, err);
+    }
+  json_decref(made);
+  return code;
+}
+
+/* What was not given is recorded as an empty text. */
+static bool was_given(const ssne_option *o, const char *value) {
+  return o->recorded && value && *value;
+}
+
+ssne_code ssne_options_restore(const ssne_option_group *groups, int count, const char *json,
+                               const char *path, ssne_error *err) {
+  json_t *made = NULL;
+  SSNE_TRY(load_record(json, path, &made, err));
+  ssne_code code = SSNE_OK;
+  for (int g = 0; g < count && code == SSNE_OK; g++)
+    for (int i = 0; i < groups[g].count && code == SSNE_OK; i++) {
+      const ssne_option *o = &groups[g].table[i];
+      const char *value = json_string_value(json_object_get(made, o->name));
+      if (was_given(o, value)) code = ssne_options_set(groups, count, o->name, value, path, err);
     }
   json_decref(made);
   return code;

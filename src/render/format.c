@@ -1,9 +1,12 @@
 #include "format.h"
+#include "palette.h"
 
 #include "shardsne/memory.h"
 
+#include <inttypes.h>
 #include <math.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 #include <zlib.h>
@@ -104,8 +107,29 @@ static void clear_date(uint8_t *bytes, int64_t length) {
   if (bytes + length - date > (int64_t)sizeof none) memcpy(date, none, sizeof none - 1);
 }
 
-ssne_code ssne_format_finish(const ssne_format *format, int dpi, uint8_t **bytes, int64_t *length,
-                             ssne_error *err) {
+/* Puts a style before gnuplot's first group, by which text is drawn over a wider one. */
+static ssne_code add_halo(uint32_t background, uint8_t **bytes, int64_t *length, ssne_error *err) {
+  static const char before[] = "<g id=\"gnuplot_canvas\">";
+  char style[160];
+  const int added = snprintf(style, sizeof style,
+                             "<style>text { paint-order: stroke; stroke: #%06" PRIx32
+                             "; stroke-width: 0.25em; stroke-linejoin: round }</style>\n",
+                             background);
+  uint8_t *out = NULL, *found = memmem(*bytes, (size_t)*length, before, sizeof before - 1);
+  if (!found) return SSNE_OK; /* another release: text without a halo */
+  const size_t first = (size_t)(found - *bytes), rest = (size_t)*length - first;
+  SSNE_TRY(ssne_alloc(&out, *length + added, 1, "bytes of the picture", err));
+  memcpy(out, *bytes, first);
+  memcpy(out + first, style, (size_t)added);
+  memcpy(out + first + added, found, rest);
+  ssne_free(bytes);
+  *bytes = out;
+  *length += added;
+  return SSNE_OK;
+}
+
+ssne_code ssne_format_finish(const ssne_format *format, const ssne_picture *picture,
+                             uint8_t **bytes, int64_t *length, ssne_error *err) {
   const bool png = strcmp(format->extension, ".png") == 0;
   const bool svg = strcmp(format->extension, ".svg") == 0;
   const bool whole = png   ? is_whole_png(*bytes, *length)
@@ -116,7 +140,9 @@ ssne_code ssne_format_finish(const ssne_format *format, int dpi, uint8_t **bytes
                      "gnuplot ended without complaint, but the %s it wrote is not whole: "
                      "is there room in TMPDIR (or /tmp)?",
                      format->extension + 1);
-  if (png) return set_density(dpi, bytes, length, err);
+  if (png) return set_density(picture->dpi, bytes, length, err);
+  if (svg && picture->text == SSNE_TEXT_NAMES)
+    return add_halo(ssne_theme_of(picture).background, bytes, length, err);
   if (!svg) clear_date(*bytes, *length);
   return SSNE_OK;
 }

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #define NAME_CHARACTERS 40
+#define TITLE_CHARACTERS 120
 #define REPLACEMENT 0xfffdu
 #define ELLIPSIS "\u2026"
 
@@ -41,9 +42,10 @@ static size_t prefix(const char *s, int characters) {
   return (size_t)(s - start);
 }
 
-void ssne_name_clean(const char *name, char out[SSNE_NAME_SIZE]) {
+/* `out` has room for one character more, of four bytes each, and an ellipsis. */
+static void clean(const char *name, int characters, char *out) {
   size_t used = 0;
-  for (int n = 0; *name && n <= NAME_CHARACTERS; n++) {
+  for (int n = 0; *name && n <= characters; n++) {
     uint32_t c;
     const int length = decode(name, &c);
     const bool kept = c != REPLACEMENT && is_shown(c);
@@ -52,8 +54,16 @@ void ssne_name_clean(const char *name, char out[SSNE_NAME_SIZE]) {
     name += length;
   }
   out[used] = 0;
-  if (prefix(out, NAME_CHARACTERS) < used)
-    memcpy(out + prefix(out, NAME_CHARACTERS - 1), ELLIPSIS, sizeof ELLIPSIS);
+  if (prefix(out, characters) < used)
+    memcpy(out + prefix(out, characters - 1), ELLIPSIS, sizeof ELLIPSIS);
+}
+
+void ssne_name_clean(const char *name, char out[SSNE_NAME_SIZE]) {
+  clean(name, NAME_CHARACTERS, out);
+}
+
+void ssne_title_clean(const char *title, char out[SSNE_TITLE_SIZE]) {
+  clean(title, TITLE_CHARACTERS, out);
 }
 
 double ssne_name_width(const char *name) {

@@ -14,6 +14,10 @@
  */
 void ssne_name_clean(const char *name, char out[SSNE_NAME_SIZE]);
 
+/* The same for a title, of at most 120 characters. */
+#define SSNE_TITLE_SIZE 512
+void ssne_title_clean(const char *title, char out[SSNE_TITLE_SIZE]);
+
 /* About how wide a cleaned name is in a sans-serif font, in ems; rather too much than too little.
  */
 double ssne_name_width(const char *name);

@@ -174,8 +174,10 @@ ssne_code ssne_gnuplot_run(const char *folder, const char *terminal, ssne_error 
   return judge(status, folder, terminal, err);
 }
 
-ssne_code ssne_fonts_list(const char *folder, ssne_error *err) {
+ssne_code ssne_fonts_list(const char *folder, bool *listed, ssne_error *err) {
   char *const arguments[] = {"fc-list", "--format", "%{charset}\n", NULL};
   int failed = 0, status = 0;
-  return run(arguments, folder, SSNE_SCRATCH_FONTS, &failed, &status, err);
+  SSNE_TRY(run(arguments, folder, SSNE_SCRATCH_FONTS, &failed, &status, err));
+  *listed = !failed && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+  return SSNE_OK;
 }

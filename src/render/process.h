@@ -3,6 +3,7 @@
 #define SSNE_RENDER_PROCESS_H
 
 #include "shardsne/status.h"
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 
@@ -11,6 +12,8 @@
 /* The files in a scratch folder. */
 #define SSNE_SCRATCH_SCRIPT "script.gp"
 #define SSNE_SCRATCH_POINTS "points.bin"
+#define SSNE_SCRATCH_RASTER "raster.bin"
+#define SSNE_SCRATCH_BAR "bar.bin"
 #define SSNE_SCRATCH_PICTURE "picture"
 #define SSNE_SCRATCH_MESSAGES "messages"
 #define SSNE_SCRATCH_FONTS "fonts"
@@ -39,7 +42,8 @@ ssne_code ssne_scratch_read(const char *folder, const char *name, uint8_t **byte
 ssne_code ssne_gnuplot_run(const char *folder, const char *terminal, ssne_error *err);
 
 /* Runs fontconfig's fc-list in the folder: SSNE_SCRATCH_FONTS becomes a line of hexadecimal ranges
- * of characters for each font, or stays empty or absent where there is no fc-list. */
-ssne_code ssne_fonts_list(const char *folder, ssne_error *err);
+ * of characters for each font, or stays empty or absent where fc-list cannot be run, which *listed
+ * says. */
+ssne_code ssne_fonts_list(const char *folder, bool *listed, ssne_error *err);
 
 #endif

@@ -1,4 +1,5 @@
 /* KL and its gradient: a share of coordinates, two forces, one exact sum. */
+#include "affinity_kernels.h"
 #include "forces.h"
 #include "mesh_geometry.h"
 
@@ -19,6 +20,7 @@ struct ssne_objective {
   const ssne_attraction_backend *attraction;
   const ssne_repulsion_backend *repulsion;
   void *attraction_state, *repulsion_state;
+  double z; /* the sum of the kernel over all pairs, of the latest evaluation */
   int64_t evaluations;
   double seconds_sharing, seconds_attracting, seconds_repelling, seconds_summing;
 };
@@ -152,12 +154,31 @@ ssne_code ssne_objective_evaluate(ssne_objective *o, const float *xy, double exa
   o->seconds_repelling += ssne_clock_lap(&since);
   add_rows(o, kl != NULL, sums);
   SSNE_TRY(ssne_exact_reduce(sums, SUMS, o->comm, err));
-  const double z = ssne_exact_value(&sums[POTENTIAL]);
-  combine(o, sums, exaggeration, z, force);
+  o->z = ssne_exact_value(&sums[POTENTIAL]);
+  combine(o, sums, exaggeration, o->z, force);
   if (kl)
-    *kl = o->affinities->entropy + ssne_exact_value(&sums[SPREAD]) + o->affinities->sum * log(z);
+    *kl = o->affinities->entropy + ssne_exact_value(&sums[SPREAD]) + o->affinities->sum * log(o->z);
   o->seconds_summing += ssne_clock_lap(&since);
   o->evaluations++;
+  return SSNE_OK;
+}
+
+ssne_code ssne_objective_parts(ssne_objective *o, const float *xy, double *part, ssne_error *err) {
+  const ssne_affinities *a = o->affinities;
+  const affinity_kernels *kernels = affinity_kernels_at(ssne_simd_level());
+  float *force = NULL;
+  double kl = 0;
+  ssne_code code = ssne_alloc(&force, a->partition.own_rows, 2 * sizeof *force, "forces", err);
+  code = ssne_agree(o->comm, code, err);
+  if (code == SSNE_OK) code = ssne_objective_evaluate(o, xy, 1, force, &kl, err);
+  ssne_free(&force);
+  SSNE_TRY(code);
+#pragma omp parallel for schedule(static) num_threads(o->threads)
+  for (int64_t r = 0; r < a->partition.own_rows; r++) {
+    const entropy_sums row =
+        kernels->entropy(a->value + a->start[r], a->start[r + 1] - a->start[r]);
+    part[r] = row.p_log_p + o->forces.spread[r] + row.p * log(o->z);
+  }
   return SSNE_OK;
 }
 

@@ -56,6 +56,7 @@ static void test_few(void) {
   for (int deficiency = 0; deficiency < 4; deficiency++)
     for (int i = 0; i < 10; i++) {
       CHECK(distance(ssne_palette(i, 10), SSNE_COLOR_UNKNOWN, deficiency) > 0.05);
+      CHECK(distance(ssne_palette(i, 10), SSNE_COLOR_UNKNOWN_DARK, deficiency) > 0.05);
       for (int j = 0; j < i; j++)
         CHECK(distance(ssne_palette(i, 10), ssne_palette(j, 10), deficiency) > 0.06);
     }
@@ -68,21 +69,48 @@ static void test_stable(void) {
     for (int i = 0; i < count; i++) CHECK(ssne_palette(i, count) == ssne_palette(i, 10));
 }
 
-static void test_many(void) {
-  for (int i = 0; i < 100; i++) {
-    const uint32_t color = ssne_palette(i, 100);
-    CHECK(color <= 0xffffff);
-    CHECK(distance(color, 0xffffff, 0) > 0.15); /* on the white ground */
-    for (int deficiency = 0; deficiency < 4; deficiency++)
-      CHECK(distance(color, ssne_palette(i + 1, 100), deficiency) > 0.06);
+/* Up to twenty, any two, and each and no class, on either background. */
+static void test_twenty(void) {
+  static const double least[4] = {0.1, 0.065, 0.065, 0.045};
+  for (int i = 0; i < 20; i++) {
+    const uint32_t color = ssne_palette(i, 20);
+    CHECK(distance(color, 0xffffff, 0) > 0.15 && distance(color, 0x14161a, 0) > 0.2);
+    CHECK(ssne_palette(i, 11) == color);
+    for (int deficiency = 0; deficiency < 4; deficiency++) {
+      CHECK(distance(color, SSNE_COLOR_UNKNOWN, deficiency) > 0.03);
+      CHECK(distance(color, SSNE_COLOR_UNKNOWN_DARK, deficiency) > 0.03);
+      for (int j = 0; j < i; j++)
+        CHECK(distance(color, ssne_palette(j, 20), deficiency) > least[deficiency]);
+    }
   }
-  for (int i = 0; i < 20; i++)
-    for (int j = 0; j < i; j++) CHECK(distance(ssne_palette(i, 20), ssne_palette(j, 20), 0) > 0.08);
+  for (int i = 0; i < 100; i++) CHECK(ssne_palette(i, 100) == ssne_palette(0, 100));
+}
+
+/* Even steps of falling lightness, for everyone; and both ends stand out from the background. */
+static void check_scale(bool dark) {
+  uint32_t scale[SSNE_SCALE_STEPS];
+  ssne_scale_make(dark, scale);
+  for (int deficiency = 0; deficiency < 4; deficiency++) {
+    double shortest = 1, longest = 0;
+    for (int i = 0; i + 16 < SSNE_SCALE_STEPS; i += 16) {
+      const double l[2] = {perceive(scale[i], deficiency).l, perceive(scale[i + 16], deficiency).l};
+      const double step = distance(scale[i], scale[i + 16], deficiency);
+      CHECK(dark ? l[1] > l[0] + 0.01 : l[1] < l[0] - 0.01);
+      shortest = fmin(shortest, step);
+      longest = fmax(longest, step);
+    }
+    CHECK(longest / shortest < (deficiency == 0 ? 1.15 : 2.5));
+  }
+  const uint32_t background = dark ? 0x14161a : 0xffffff;
+  CHECK(distance(scale[0], background, 0) > 0.15);
+  CHECK(distance(scale[SSNE_SCALE_STEPS - 1], background, 0) > 0.15);
 }
 
 int main(void) {
   test_few();
   test_stable();
-  test_many();
+  test_twenty();
+  check_scale(false);
+  check_scale(true);
   return check_result();
 }

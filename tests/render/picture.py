@@ -18,6 +18,10 @@ DRIVER = os.path.abspath(sys.argv[1])
 FAILURES = []
 BLUE, ORANGE, RED = (0x3F, 0x90, 0xDA), (0xFF, 0xA9, 0x0E), (0xBD, 0x1F, 0x01)
 UNKNOWN = (0xBA, 0xBA, 0xBA)
+# the enums of shardsne/render.h
+POINTS, DENSITY = 0, 1
+ONE_COLOR, BY_CLASS, BY_DENSITY, BY_VALUE = 0, 1, 2, 3
+WITHOUT, NUMBERS, NAMES = 0, 1, 2
 
 
 def check(condition, what):
@@ -39,11 +43,12 @@ class Drawing:
     def path(self, name):
         return os.path.join(self.pictures, name)
 
-    def draw(self, name, xy, labels, names=None, classes=None, width=8, height=8, dpi=300, alpha=0.6,
-             color=1, text=0, gnuplot=None, environment=None, before=None):
+    def draw(self, name, xy, labels, names=None, classes=None, width=8, height=8, dpi=300, alpha=0.6, mode=POINTS,
+             color=BY_CLASS, text=WITHOUT, flags=None, title="-", values=None, gnuplot=None, environment=None, before=None):
         data, texts = os.path.join(self.below, "data"), "-"
         with open(data, "wb") as f:
-            f.write(np.asarray(xy, "<f4").tobytes() + np.asarray(labels, "<i4").tobytes())
+            values = np.zeros(len(xy)) if values is None else values
+            f.write(np.asarray(xy, "<f4").tobytes() + np.asarray(labels, "<i4").tobytes() + np.asarray(values, "<f4").tobytes())
         if names is not None:
             texts = os.path.join(self.below, "names")
             with open(texts, "wb") as f:
@@ -53,7 +58,8 @@ class Drawing:
         variables.pop("SHARDSNE_GNUPLOT", None)
         if gnuplot:
             variables["SHARDSNE_GNUPLOT"] = gnuplot
-        arguments = [self.path(name), data, len(xy), texts, classes, width, height, dpi, alpha, color, text]
+        arguments = [self.path(name), data, len(xy), texts, classes, width, height, dpi, alpha, mode, color, text,
+                     ("" if text == NUMBERS else "l") if flags is None else flags, title]
         result = subprocess.run([DRIVER, *map(str, arguments)], capture_output=True, text=True, env=variables,
                                 cwd=self.below, preexec_fn=before, timeout=120)
         check(os.listdir(self.scratch) == [], f"{name}: no scratch files stay: {os.listdir(self.scratch)}")
@@ -101,8 +107,8 @@ CROSS_LABELS = [0, 1, 2, -1, 0, 0]
 
 def check_png(d):
     """Without a legend the square is the canvas less a margin of 2 %: 48 of 2400 pixels."""
-    png = d.good("cross.png", CROSS, CROSS_LABELS, text=1)
-    check(png == d.good("again.png", CROSS, CROSS_LABELS, text=1), "the same input gives the same bytes")
+    png = d.good("cross.png", CROSS, CROSS_LABELS, text=NUMBERS)
+    check(png == d.good("again.png", CROSS, CROSS_LABELS, text=NUMBERS), "the same input gives the same bytes")
     density = [data for kind, data in chunks(png) if kind == b"pHYs"]
     check(density == [(11811).to_bytes(4, "big") * 2 + b"\1"], f"300 dots an inch: {density}")
     image = Image.open(d.path("cross.png")).convert("RGB")
@@ -123,7 +129,7 @@ def check_png(d):
     check(dark[2340:2364, 40:56].any(), "a number on the point of class 1")
     check(not dark[36:60, 2340:2364].any(), "no number on the unknown point")
     points = near(pixels, blend(BLUE)).sum()
-    one = d.good("one.png", CROSS, CROSS_LABELS, color=0)
+    one = d.good("one.png", CROSS, CROSS_LABELS, color=ONE_COLOR)
     colors = near(np.asarray(Image.open(d.path("one.png")).convert("RGB")), blend(BLUE)).sum()
     check(one and colors > 1.3 * points, "without colour all points have the first")
 
@@ -147,7 +153,7 @@ def check_resolution(d):
 def check_alpha_and_order(d):
     """Two half opaque points at one place show a blend of both; of many points, both classes show."""
     xy = np.repeat([[0.5, 0.5]], 2, axis=0)
-    d.good("alpha.png", np.vstack([xy, CROSS[:2]]), [0, 1, 0, 1], text=0, alpha=0.5, names=[b"a", b"b"])
+    d.good("alpha.png", np.vstack([xy, CROSS[:2]]), [0, 1, 0, 1], alpha=0.5, names=[b"a", b"b"])
     pixels = np.asarray(Image.open(d.path("alpha.png")).convert("RGB"))
     once = [blend(BLUE, 0.5), blend(ORANGE, 0.5)]
     over = [blend_over(once[0], ORANGE), blend_over(once[1], BLUE)]
@@ -182,35 +188,39 @@ def check_names(d):
     expected = HOSTILE + ["two\ufffdlines\ufffd", "\ufffd\ufffd bytes", "x" * 39 + "\u2026"]
     xy = np.random.default_rng(1).random((len(names), 2))
     labels = np.arange(len(names))
-    shown = svg_texts(d.good("names.svg", xy, labels, names))
+    shown = svg_texts(d.good("names.svg", xy, labels, names, text=NAMES))
     for name in expected:
         check(name in shown, f"{name!r} is shown as it is")
     check(len(shown) == len(expected), f"one text a class: {len(shown)}")
     for name in ("names.png", "names.pdf"):
-        d.good(name, xy, labels, names)
+        d.good(name, xy, labels, names, text=NAMES)
     for where, _, files in os.walk(d.below):
         check("ran" not in files, f"no name was run in {where}")
     # a character that no font has is drawn by pango as large as the picture
     pixels = np.asarray(Image.open(d.path("names.png")).convert("RGB"))
-    check((pixels[:40] == 255).all() and (pixels[-40:] == 255).all(), "text stays in the legend")
+    check((pixels[:16] == 255).all() and (pixels[-16:] == 255).all(), "text stays inside")
     check((pixels.max(axis=2) < 0x60).mean() < 0.02, "text is small")
 
 
 def check_legend(d):
     rng = np.random.default_rng(2)
-    labels = np.arange(60)
-    shown = svg_texts(d.good("many.svg", rng.random((60, 2)), labels, [b"class%d" % i for i in range(60)]))
-    check(shown == [f"class{i}" for i in range(40)] + ["and 20 more"], f"40 classes are named: {shown}")
+    names = [b"class%d" % i for i in range(60)]
+    shown = svg_texts(d.good("twenty.svg", rng.random((20, 2)), np.arange(20), names))
+    check(shown == [f"class{i}" for i in range(20)], f"20 classes of 60 have colours: {shown}")
+    shown = svg_texts(d.good("many.svg", rng.random((21, 2)), np.arange(21), names))
+    check(shown == [], f"more have none, and no legend: {shown}")
     shown = svg_texts(d.good("some.svg", rng.random((4, 2)), [2, -1, 0, 7], classes=9))
     check(shown == ["0", "2", "7", "no label"], f"numbers of the classes that occur: {shown}")
-    check(svg_texts(d.good("none.svg", rng.random((4, 2)), [2, -1, 0, 7], color=0)) == [], "no colours, no legend")
-    shown = svg_texts(d.good("text.svg", rng.random((4, 2)), [2, -1, 0, 7], text=1))
-    check(sorted(shown) == ["1", "3", "8"], f"class numbers from 1: {shown}")
+    check(svg_texts(d.good("none.svg", rng.random((4, 2)), [2, -1, 0, 7], color=ONE_COLOR)) == [], "no colours, no legend")
+    shown = svg_texts(d.good("text.svg", rng.random((4, 2)), [2, -1, 0, 7], text=NUMBERS))
+    check(sorted(shown) == ["0", "2", "7"], f"labels without names as they are: {shown}")
+    shown = svg_texts(d.good("text2.svg", rng.random((3, 2)), [2, -1, 0], [b"a", b"b", b"c"], text=NUMBERS, flags="l"))
+    check(sorted(shown) == ["1", "1  a", "3", "3  c", "no label"], f"class numbers from 1, and what they mean: {shown}")
 
 
 def check_svg(d):
-    svg = d.good("cross.svg", CROSS, CROSS_LABELS, text=1).decode()
-    check(svg == d.good("again.svg", CROSS, CROSS_LABELS, text=1).decode(), "the same SVG twice")
+    svg = d.good("cross.svg", CROSS, CROSS_LABELS, text=NUMBERS).decode()
+    check(svg == d.good("again.svg", CROSS, CROSS_LABELS, text=NUMBERS).decode(), "the same SVG twice")
     root = xml.etree.ElementTree.fromstring(svg)
     check((root.get("width"), root.get("height")) == ("768", "768"), "8 inches of 96")
     uses = re.findall(r"translate\(([\d.]+),([\d.]+)\) scale\(([\d.]+)\)' color='rgb\(([ \d,]+)\)' opacity='([\d.]+)'", svg)
@@ -290,7 +300,7 @@ def check_options_refused(d):
                            (["dots"], {"dpi": 0}), (["32767"], {"width": 100, "dpi": 1000})):
         d.bad("refused.png", 2, words, CROSS, CROSS_LABELS, **options)
     d.bad("empty.png", 1, ["nothing to draw"], [(float("nan"), 1)], [0])
-    d.bad("outside.png", 1, ["row 1 ", "unit square"], [(0, 0), (1.5, 0)], [0, 0])
+    d.bad("numbers.png", 2, ["no points to write numbers on"], CROSS, CROSS_LABELS, mode=DENSITY, text=NUMBERS)
 
 
 def check_taste(d):

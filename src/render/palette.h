@@ -1,0 +1,28 @@
+/* What a picture's parts are coloured with. All colours are 0xRRGGBB. */
+#ifndef SSNE_RENDER_PALETTE_H
+#define SSNE_RENDER_PALETTE_H
+
+#include "shardsne/render.h"
+
+typedef struct ssne_theme {
+  uint32_t background;
+  uint32_t text;
+  uint32_t line;    /* from a name to the place it belongs to */
+  uint32_t unknown; /* points of no class or value */
+} ssne_theme;
+
+ssne_theme ssne_theme_of(const ssne_picture *picture);
+
+/* The colour of a class of this picture: 0 ... class_count - 1, or any other for none. */
+uint32_t ssne_class_color(const ssne_picture *picture, int64_t class);
+
+/* The same colour as text that can be read on it and on the background. */
+uint32_t ssne_text_color(const ssne_picture *picture, uint32_t color);
+
+/* The scale of this picture, from its low values to its high ones. */
+void ssne_picture_scale(const ssne_picture *picture, uint32_t scale[SSNE_SCALE_STEPS]);
+
+/* Where a value lies on the scale, 0 to 1. */
+double ssne_value_place(const ssne_picture *picture, float value);
+
+#endif
