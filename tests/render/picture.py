@@ -1,5 +1,8 @@
 #!/usr/bin/env python3
 """Pictures from outside: what is in the files, where points lie, and that nothing is run or left behind."""
+import base64
+import html
+import io
 import os
 import re
 import resource
@@ -12,7 +15,7 @@ import xml.etree.ElementTree
 import zlib
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageFont
 
 DRIVER = os.path.abspath(sys.argv[1])
 FAILURES = []
@@ -172,6 +175,215 @@ def blend_over(below, color, alpha=0.5):
     return np.round(alpha * np.array(color) + (1 - alpha) * below)
 
 
+def oklab(rgb):
+    """B. Ottosson, 2020, of 8-bit sRGB."""
+    c = np.asarray(rgb) / 255
+    c = np.where(c <= 0.04045, c / 12.92, ((c + 0.055) / 1.055)**2.4)
+    lms = np.cbrt(c @ np.array([[0.4122214708, 0.5363325363, 0.0514459929], [0.2119034982, 0.6806995451, 0.1073969566],
+                                [0.0883024619, 0.2817188376, 0.6299787005]]).T)
+    return lms @ np.array([[0.2104542553, 0.7936177850, -0.0040720468], [1.9779984951, -2.4285922050, 0.4505937099],
+                           [0.0259040371, 0.7827717662, -0.8086757660]]).T
+
+
+def opened(d, name):
+    return np.asarray(Image.open(d.path(name)).convert("RGB"))
+
+
+def check_density(d):
+    rng = np.random.default_rng(5)
+    many, few = rng.normal((0.25, 0.25), 0.04, (40000, 2)), rng.normal((0.75, 0.75), 0.04, (4000, 2))
+    lone = [(0, 0), (1, 1), (0.0, 1.0), (0.75, 0.25)]
+    xy = np.vstack([many, few, lone])
+    # in each place nine of ten rows of the first blob are of class 0, half of those of the second
+    labels = np.concatenate([(np.arange(40000) % 10 == 0), (np.arange(4000) % 2 == 0), [2, 2, 2, -1]]).astype(int)
+    whole = d.good("density.png", xy, labels, mode=DENSITY, dpi=100, flags="")
+    check(whole == d.good("density2.png", xy, labels, mode=DENSITY, dpi=100, flags="p"), "counted in parts: the same bytes")
+    pixels = opened(d, "density.png")
+    check((pixels[[0, 1, -2, -1]] == 255).all() and (pixels[:, [0, 1, -2, -1]] == 255).all(), "a white border")
+    place = lambda x, y: (round(16 + 768 * (1 - y)), round(16 + 768 * x))
+    for (x, y), share in (((0.25, 0.25), 0.1), ((0.75, 0.75), 0.5)):
+        row, column = place(x, y)
+        seen = oklab(pixels[row - 20:row + 20, column - 20:column + 20].reshape(-1, 3)).mean(0)
+        mixed = (1 - share) * oklab(BLUE) + share * oklab(ORANGE)
+        white = oklab((255, 255, 255))
+        # on the way from white to the mean of the shares, and far enough
+        way = np.dot(seen - white, mixed - white) / np.dot(mixed - white, mixed - white)
+        off = np.linalg.norm(seen - white - way * (mixed - white))
+        check(off < 0.015 and 0.4 < way <= 1.001, f"a mean of the classes' colours at {x}, {y}: {way:.3f}, off by {off:.4f}")
+    dense = pixels[place(0.25, 0.25)[0] - 9:place(0.25, 0.25)[0] + 9, 199:217].mean()
+    sparse = pixels[place(0.25, 0.25)[0] - 9:place(0.25, 0.25)[0] + 9, place(0.25 + 0.1, 0)[1]:place(0.25 + 0.12, 0)[1]].mean()
+    check(dense + 10 < sparse, f"the denser the darker: {dense}, {sparse}")
+    for x, y in lone:
+        row, column = place(x, y)
+        spot = pixels[max(row - 8, 0):row + 9, max(column - 8, 0):column + 9].astype(int)
+        rows, columns = np.nonzero(spot.min(axis=2) < 240)
+        check(len(rows) > 0, f"a row that is alone can be seen at {x}, {y}")
+        if len(rows):
+            gap = abs(rows.mean() + max(row - 8, 0) - row) + abs(columns.mean() + max(column - 8, 0) - column)
+            check(gap < 3, f"it is where it belongs: {gap:.1f} pixels off")
+    check((pixels[480:, 560:760] == 255).mean() > 0.97, "nothing where there is nothing")
+    d.good("density.svg", xy, labels, [b"blue", b"orange", b"red"], mode=DENSITY, text=NAMES)
+    with open(d.path("density.svg")) as f:
+        svg = f.read()
+    check(svg.count("<image") == 1, "one image")
+    check(sorted(svg_texts(svg)) == ["blue", "blue", "no label", "orange", "orange", "red", "red"], "and text as text")
+
+
+def check_equal_bytes(d):
+    """Any mode and colour twice, a part at a time."""
+    rng = np.random.default_rng(6)
+    xy, labels, values = rng.normal(size=(3000, 2)), rng.integers(-1, 5, 3000), rng.normal(size=3000)
+    values[::50] = np.nan
+    for mode in (POINTS, DENSITY):
+        for color in (ONE_COLOR, BY_CLASS, BY_DENSITY, BY_VALUE):
+            for name, flags in (("one.png", "l"), ("dark.png", "ld")):
+                options = dict(mode=mode, color=color, text=NAMES, values=values, dpi=60, title="x")
+                check(d.good(name, xy, labels, flags=flags, **options) == d.good("two.png", xy, labels, flags=flags + "p", **options),
+                      f"the same bytes in parts: mode {mode}, colours {color}, {flags}")
+
+
+def check_axes(d):
+    xy, labels = [(0, 0), (4, 0), (0, 1), (4, 1)], [0, 0, 0, 0]
+    for flags, (left, right, top, bottom) in (("", (16, 784, 304, 496)), ("s", (16, 784, 16, 784))):
+        d.good("axes.png", xy, labels, dpi=100, flags=flags)
+        rows, columns = np.nonzero(opened(d, "axes.png").min(axis=2) < 240)
+        radius = 9 * 100 / 72 / 2 * (1 if flags else 0.5)
+        found = columns.min() + radius, columns.max() + 1 - radius, rows.min() + radius, rows.max() + 1 - radius
+        check(np.abs(np.subtract(found, (left, right, top, bottom))).max() < 2.5, f"axes {flags or 'equal'}: {found}")
+    for xy in ([(3, 7)], [(0, 5), (1, 5)], [(-2, 1e30), (-2, -1e30)]):
+        d.good("line.png", xy, [0] * len(xy), dpi=100, flags="")
+        rows, columns = np.nonzero(opened(d, "line.png").min(axis=2) < 240)
+        check(len(rows) > 20 and rows.min() > 2 and columns.max() < 798, f"{xy} is drawn")
+        check(len(xy) > 1 or abs(rows.mean() - 399.5) + abs(columns.mean() - 399.5) < 2, "a row by itself in the middle")
+
+
+def check_many_as_image(d):
+    """More than some thousand points in an SVG: an image that looks as gnuplot's own points do."""
+    rng = np.random.default_rng(8)
+    xy, labels = rng.random((6000, 2)), rng.integers(0, 3, 6000)
+    svg = d.good("many.svg", xy, labels, [b"a", b"b", b"c"], dpi=150).decode()
+    check(svg.count("<use xlink:href='#gpPt6'") == 3 and svg.count("<image") == 1, "markers of the legend alone")
+    check(svg_texts(svg) == ["a", "b", "c"], "text as text")
+    data = base64.b64decode(re.search(r"<image[^>]*base64,([^']*)'", svg).group(1))
+    image = np.asarray(Image.open(io.BytesIO(data)).convert("RGB")).astype(int)
+    d.good("many.png", xy, labels, [b"a", b"b", b"c"], dpi=150)
+    points = opened(d, "many.png").astype(int)[:, :1000]
+    check(image.shape == (1200, 1200, 3), f"a pixel a dot: {image.shape}")
+    gap = np.abs(image[:, :1000] - points).mean()
+    check(gap < 4 and (points < 250).mean() > 0.1, f"the same picture: {gap}")
+    d.good("many.pdf", xy, labels, [b"a", b"b", b"c"])
+    with open(d.path("many.pdf"), "rb") as f:
+        pdf = f.read()
+    check(pdf.count(b"/Subtype /Image") == 1 and b"/Font" in pdf, "an image and text in the PDF")
+    few = d.good("few.svg", xy[:4000], labels[:4000], [b"a", b"b", b"c"]).decode()
+    check("<image" not in few and few.count("#gpPt6'") > 4000, "fewer are drawn one by one")
+
+
+def boxes(svg):
+    """Where texts of an SVG are: text, left, top, right, bottom, by the widths of DejaVu Sans."""
+    found = []
+    for x, y, size, weight, anchor, text in re.findall(
+            r'translate\(([-\d.]+),([-\d.]+)\)"[^>]*font-size="([\d.]+)" ( font-weight="bold")? *text-anchor="(\w+)">\s*'
+            r'<text>([^<]*)</text>', svg):
+        face = "DejaVuSans-Bold.ttf" if weight else "DejaVuSans.ttf"
+        width = ImageFont.truetype(face, 100).getlength(html.unescape(text)) * float(size) / 100
+        left = float(x) - {"start": 0, "middle": width / 2, "end": width}[anchor]
+        found.append((text, left, float(y) - float(size), left + width, float(y)))
+    return found
+
+
+def check_names_apart(d):
+    """Classes on top of each other: every name is shown, inside, and none over another."""
+    rng = np.random.default_rng(9)
+    names = [b"a rather long name %d" % i for i in range(25)]
+    labels = np.arange(5000) % 25
+    for center in ((0.5, 0.5), (0.0, 0.0), (1.0, 0.9)):
+        xy = np.vstack([rng.normal(center, 0.01, (4996, 2)).clip(0, 1), [(0, 0), (1, 1), (0, 1), (1, 0)]])
+        found = boxes(d.good("names.svg", xy, labels, names, color=ONE_COLOR, text=NAMES).decode())
+        check(sorted(f[0] for f in found) == sorted(n.decode() for n in names), f"every class is named once: {len(found)}")
+        for i, (text, left, top, right, bottom) in enumerate(found):
+            check(left >= 0 and top >= 0 and right <= 768 and bottom <= 768, f"{text} lies inside: {left} {top} {right} {bottom}")
+            for other in found[:i]:
+                check(right <= other[1] or other[3] <= left or bottom <= other[2] or other[4] <= top, f"{text} over {other[0]}")
+    xy = np.vstack([np.column_stack([np.full(3, i / 3), np.full(3, j / 3)]) for i in range(4) for j in range(4)])
+    found = boxes(d.good("medians.svg", xy + [[-0.01, 0], [0, 0.01], [0.2, 0.3]] * 16, np.repeat(np.arange(16), 3),
+                         color=ONE_COLOR, text=NAMES).decode())
+    low, high = (xy[:, 0] - 0.01).min(), (xy[:, 0] + 0.2).max()
+    for text, left, _, right, _ in found:
+        x = 15.36 + (int(text) // 4 / 3 - low) * 737.28 / (xy[:, 1].max() + 0.3 - xy[:, 1].min())
+        check(abs((left + right) / 2 - x - 737.28 * (1 - (high - low) / 1.3) / 2) < 3, f"class {text} is named at its median")
+    labels = np.concatenate([np.full(3000, 7), rng.integers(0, 300, 3000)])
+    svg = d.good("crowd.svg", rng.random((6000, 2)) * 0.2, labels, [b"class number %d" % i for i in range(300)], text=NAMES)
+    found = boxes(svg.decode())
+    check(40 < len(found) < 300 and "class number 7" in [f[0] for f in found], f"a crowd is thinned: {len(found)} of 300")
+
+
+def check_text_in_png(d):
+    """The halo, the title and the theme, in pixels."""
+    rng = np.random.default_rng(10)
+    xy = rng.random((4000, 2))
+    title = "A title of some length, which has to become smaller so that all of it fits above a picture of four inches, and more"
+    for flags, ground in (("l", 255), ("ld", None)):
+        d.good("text.png", xy, np.zeros(4000, int), [b"WWWW"], width=4, height=4, text=NAMES, flags=flags, title=title)
+        pixels = opened(d, "text.png").astype(int)
+        background = np.array([255] * 3 if ground else [0x14, 0x16, 0x1A])
+        border = np.concatenate([pixels[:4].reshape(-1, 3), pixels[-4:].reshape(-1, 3), pixels[:, :4].reshape(-1, 3),
+                                 pixels[:, -4:].reshape(-1, 3)])
+        check((border == background).all(), f"nothing is cut at the border, {flags}")
+        head = np.abs(pixels[:45] - background).sum(axis=2) > 200
+        columns = np.nonzero(head.any(axis=0))[0]
+        check(head.sum() > 500 and columns.min() > 8 and columns.max() < 1192, f"the title lies inside: {columns[[0, -1]]}")
+        check(np.ptp(columns) > 800, "and is as large as it may be")
+    # around the letters of a name nothing but background: a ring within the halo's reach
+    d.good("halo.png", xy, np.zeros(4000, int), [b"H"], color=ONE_COLOR, width=4, height=4, text=NAMES, alpha=1)
+    pixels = opened(d, "halo.png").astype(int)
+    letter = np.abs(pixels - 0x20).max(axis=2) < 8
+    rows, columns = np.nonzero(letter)
+    check(letter.sum() > 60, f"a letter: {letter.sum()}")
+    beside = pixels[rows.min() + 2:rows.max() - 1, columns.min() - 2]
+    check((beside >= 245).mean() > 0.9, f"a halo beside it: {beside}")
+
+
+def check_values(d):
+    xy = np.column_stack([np.linspace(0, 1, 101), np.zeros(101)])
+    values = np.linspace(-3, 7, 101)
+    values[50] = np.nan
+    values[0], values[100] = -3, 7
+    labels = np.zeros(101, int)
+    svg = d.good("values.svg", xy, labels, color=BY_VALUE, values=values, alpha=1).decode()
+    check(svg_texts(svg) == ["-2", "0", "2", "4", "6", "value of a row"], f"ticks: {svg_texts(svg)}")
+    uses = re.findall(r"translate\(([\d.]+),[\d.]+\) scale\([\d.]+\)' color='rgb\(([ \d,]+)\)'", svg)
+    colors = [tuple(map(int, c.split(","))) for _, c in sorted(uses, key=lambda u: float(u[0]))]
+    check(len(colors) == 101 and colors[50] == UNKNOWN, f"a row without a value is gray: {colors[50]}")
+    lab = oklab(np.delete(colors, 50, axis=0))
+    steps = np.linalg.norm(np.diff(lab, axis=0), axis=1)
+    check((np.diff(lab[:, 0]) < 0).all() and steps.max() / np.median(steps) < 2.2, "values in even steps from light to dark")
+    d.good("values.png", xy, labels, color=BY_VALUE, values=values)
+    ends = [near(opened(d, "values.png"), c, 0)[:, 2000:].sum() for c in (colors[0], colors[100])]
+    check(min(ends) > 50, f"the scale's ends are the points' colours: {ends}")
+    rng = np.random.default_rng(11)
+    d.good("mean.png", rng.random((20000, 2)), np.zeros(20000, int), color=BY_VALUE, mode=DENSITY, flags="", dpi=100,
+           values=np.arange(20000) % 2)
+    middle = oklab(opened(d, "mean.png")[300:500, 300:500].reshape(-1, 3)).mean(0)
+    half = oklab(colors[48])
+    check(np.linalg.norm(middle - half) < 0.06, f"in a density the mean of the values: {middle}, {half}")
+
+
+def check_without_fonts(d):
+    """No text then, but a picture; in an SVG the text is there for whoever looks at it."""
+    path = os.path.join(d.below, "fonts.conf")
+    with open(path, "w") as f:
+        f.write(f"<fontconfig><cachedir>{d.below}/cache</cachedir></fontconfig>")
+    rng = np.random.default_rng(12)
+    options = dict(names=[b"one", b"tw\xc3\xb6"], text=NAMES, title="title", environment={"FONTCONFIG_FILE": path})
+    for name in ("fontless.png", "fontless.pdf", "fontless.svg"):
+        d.good(name, rng.random((500, 2)), np.arange(500) % 2, **options)
+    pixels = opened(d, "fontless.png")
+    check(near(pixels, BLUE).sum() > 100 and (pixels[:4] == 255).all(), "points without text")
+    with open(d.path("fontless.svg")) as f:
+        check(sorted(svg_texts(f.read())) == ["one", "one", "title", "tw\u00f6", "tw\u00f6"], "an SVG needs no fonts")
+
+
 def svg_texts(svg):
     """What an SVG shows as text that is not empty, the space of no width that keeps \\U+ apart taken out."""
     root = xml.etree.ElementTree.fromstring(svg)
@@ -320,7 +532,8 @@ def main():
         print("skipped: there is no gnuplot")
         return 77
     for group in (check_png, check_resolution, check_alpha_and_order, check_names, check_legend, check_svg, check_pdf,
-                  check_gnuplot_failing, check_files_failing, check_options_refused, check_taste):
+                  check_density, check_equal_bytes, check_axes, check_many_as_image, check_names_apart, check_text_in_png,
+                  check_values, check_without_fonts, check_gnuplot_failing, check_files_failing, check_options_refused, check_taste):
         with tempfile.TemporaryDirectory() as below:
             group(Drawing(below))
     return 1 if FAILURES else 0
