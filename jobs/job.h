@@ -39,7 +39,7 @@ ssne_code extract_features(job *j, const char *path, ssne_error *err);
 ssne_code embed_run_file(job *j, const char *path, ssne_error *err);
 ssne_code render_run_file(job *j, const char *path, ssne_error *err);
 
-/* Not collective: that the picture asked for can be drawn; before hours of computing. */
+/* Collective: that the picture asked for can be drawn; before hours of computing. */
 ssne_code render_check(const job *j, ssne_error *err);
 
 /* The largest perplexity asked for: three times as many neighbours are searched. */

@@ -7,7 +7,10 @@
 #include "shardsne/memory.h"
 
 #include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #define MOST_CLASSES 1000000
 
@@ -38,12 +41,6 @@ static ssne_code describe(const job *j, ssne_picture *picture, ssne_error *err) 
   return options_size(o->size, &picture->width, &picture->height, err);
 }
 
-ssne_code map_check(const job *j, ssne_error *err) {
-  ssne_picture picture;
-  SSNE_TRY(describe(j, &picture, err));
-  return ssne_picture_check(&picture, err);
-}
-
 bool map_wants_values(const job *j) {
   static const char *const others[] = {"auto", "label", "none", "density"};
   for (int i = 0; i < 4; i++)
@@ -51,10 +48,34 @@ bool map_wants_values(const job *j) {
   return true;
 }
 
+/* That --color is one of its words, or names a file: on rank 0, which others may not see as it
+ * does. */
+static ssne_code check_color(const job *j, ssne_error *err) {
+  const char *color = j->options.render.color, *dataset = strstr(color, ":/");
+  char path[PATH_MAX];
+  if (!map_wants_values(j) || strcmp(color, "purity") == 0 || strcmp(color, "kl") == 0)
+    return SSNE_OK;
+  snprintf(path, sizeof path, "%.*s", dataset ? (int)(dataset - color) : PATH_MAX - 1, color);
+  if (access(path, R_OK) == 0) return SSNE_OK;
+  return ssne_fail(
+      err, SSNE_USAGE,
+      "--color takes auto, label, none, density, purity, kl or a file; there is no file "
+      "%s that can be read",
+      path);
+}
+
+ssne_code map_check(const job *j, ssne_error *err) {
+  ssne_picture picture;
+  SSNE_TRY(describe(j, &picture, err));
+  SSNE_TRY(ssne_picture_check(&picture, err));
+  return ssne_agree(j->comm, j->rank == 0 ? check_color(j, err) : SSNE_OK, err);
+}
+
 static bool wants_labels(const job *j) {
-  const render_options *o = &j->options.render;
-  return strcmp(o->color, "auto") == 0 || strcmp(o->color, "label") == 0 ||
-         strcmp(o->text, "none") != 0;
+  static const char *const by_class[] = {"auto", "label", "purity"};
+  for (int i = 0; i < 3; i++)
+    if (strcmp(j->options.render.color, by_class[i]) == 0) return true;
+  return strcmp(j->options.render.text, "none") != 0;
 }
 
 /* --- reading ----------------------------------------------------------------------------- */

@@ -12,7 +12,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Not collective: that the map asked for can be drawn, as far as the options tell. */
+/* Collective: that the map asked for can be drawn, as far as the options tell. */
 ssne_code map_check(const job *j, ssne_error *err);
 
 /* Collective: draws the map of the finished embedding in `store`, the run file at `path`, to

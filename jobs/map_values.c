@@ -260,9 +260,8 @@ static ssne_code find_parts(map *m, ssne_error *err) {
 static ssne_code read_values(map *m, ssne_error *err) {
   const char *name = m->j->options.render.color, *slash = strrchr(name, '/');
   source from = {.store = NULL};
-  ssne_code code = source_open(name, m->j->comm, &from, err);
-  if (code != SSNE_OK)
-    return ssne_fail_in(err, "--color takes auto, label, none, density, purity, kl or a file");
+  SSNE_TRY(source_open(name, m->j->comm, &from, err));
+  ssne_code code = SSNE_OK;
   if (from.rows != m->chosen.file_rows || from.columns != 1)
     code = ssne_fail(err, SSNE_USAGE,
                      "--color %s holds %" PRId64 " x %" PRId64 " values; %" PRId64

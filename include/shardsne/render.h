@@ -98,7 +98,7 @@ typedef struct ssne_picture {
   const char *const *classes;    /* [survey->class_count] names; NULL: the labels are the names */
   const char *value_name;        /* of SSNE_COLORING_VALUE */
   float value_low, value_high;   /* the ends of the scale; what lies beyond has the ends' colours */
-  bool value_reversed; /* low values are what is to stand out */
+  bool value_reversed;           /* low values are what is to stand out */
   bool value_below, value_above; /* whether something does */
 } ssne_picture;
 
