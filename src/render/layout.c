@@ -157,7 +157,7 @@ void ssne_names_place(const ssne_plan *plan, const ssne_medians *medians, ssne_p
     double anchor[2];
     for (int d = 0; d < 2; d++) {
       const double extent = (double)s->high[d] - s->low[d];
-      const double at = s->low[d] + extent * median_of(bins + d * SSNE_MEDIAN_BINS);
+      const double at = s->low[d] + extent * median_of(bins + (int64_t)d * SSNE_MEDIAN_BINS);
       anchor[d] = (at - l->low[d]) * l->scale[d];
     }
     places[n] =

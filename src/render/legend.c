@@ -88,8 +88,11 @@ static void add_density_ticks(const ssne_plan *plan, const ssne_shading *shading
   const double cells = l->map_width * l->map_height / (plan->cell * plan->cell) / 10000;
   const double low = shading->low * cells, high = shading->high * cells;
   if (!(low > 0)) return;
-  for (double value = round_up(low); value <= high; value = round_up(value * 1.1))
+  double value = round_up(low);
+  while (value <= high) {
     add_tick(plan, bar, ssne_shading_rank(shading, value / cells), "", value);
+    value = round_up(value * 1.1);
+  }
 }
 
 void ssne_bar_make(const ssne_plan *plan, const ssne_shading *shading, ssne_bar *bar) {

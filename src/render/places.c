@@ -37,7 +37,9 @@ static bool try_at(ssne_place *places, int index, const ssne_bounds *b, double d
 static bool settle(ssne_place *places, int index, const ssne_bounds *b, double reach) {
   const double height = places[index].height;
   if (try_at(places, index, b, 0, 0)) return true;
-  for (double radius = turn; radius <= reach; radius += turn) {
+  const int turns = (int)floor(reach / turn);
+  for (int t = 1; t <= turns; t++) {
+    const double radius = t * turn;
     const int points = (int)fmax(8, ceil(2 * M_PI * radius / step));
     for (int i = 0; i < points; i++) {
       const double angle = 2 * M_PI * i / points + M_PI / 2;

@@ -51,7 +51,7 @@ static kernel make_kernel(double sigma) {
   double sum = 0, weight[RADIUS_MOST + 1] = {1};
   if (k.radius > RADIUS_MOST) k.radius = RADIUS_MOST;
   for (int i = 0; i <= k.radius; i++) {
-    weight[i] = k.radius > 0 ? exp(-i * i / (2 * sigma * sigma)) : 1;
+    weight[i] = k.radius > 0 ? exp(-pow(i / sigma, 2) / 2) : 1;
     sum += i > 0 ? 2 * weight[i] : weight[i];
   }
   for (int i = 0; i <= k.radius; i++) k.weight[i] = (float)(weight[i] / sum);
@@ -128,7 +128,8 @@ ssne_code ssne_shading_make(const ssne_tally *t, ssne_shading *out, ssne_error *
   if (code == SSNE_OK) code = ssne_alloc(&out->below, RANKS + 1, sizeof(double), "ranks", err);
   if (code == SSNE_OK) code = ssne_alloc(&other, cells, sizeof *other, "densities", err);
   if (code == SSNE_OK)
-    code = ssne_alloc(&padded, t->grid.columns + 2 * k.radius, sizeof *padded, "densities", err);
+    code = ssne_alloc(&padded, t->grid.columns + 2 * (int64_t)k.radius, sizeof *padded, "densities",
+                      err);
   if (code == SSNE_OK) {
     for (int c = 0; c < t->channels; c++) {
       float *channel = out->smooth + c * cells;

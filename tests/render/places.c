@@ -11,8 +11,8 @@
 
 static const ssne_bounds bounds = {.left = 10, .right = 510, .bottom = 20, .top = 420};
 
-static double uniform(uint64_t seed, uint64_t index) {
-  return ssne_random_uniform(seed, SSNE_RANDOM_INIT, index);
+static double uniform(uint64_t seed, int index) {
+  return ssne_random_uniform(seed, SSNE_RANDOM_INIT, (uint64_t)index);
 }
 
 /* `spread`: how much of the bounds the anchors are scattered over. */
