@@ -2,25 +2,11 @@
  * left corner. It keeps to what gnuplot has had since 5.2. */
 #include "drawing.h"
 #include "palette.h"
+#include "quote.h"
 
 #include <inttypes.h>
 #include <math.h>
 #include <string.h>
-
-/* Writes a string expression of gnuplot. Between single quotes all is literal but the quote itself,
- * and \U+ in newer releases, which a space of no width keeps apart. A quote stands in double quotes
- * of its own: doubled as the manual has it, it is misread at the start of a string (5.4). */
-static void write_quoted(FILE *file, const char *text) {
-  fputc('\'', file);
-  for (const char *s = text; *s; s++) {
-    if (*s == '\'')
-      fputs("'.\"'\".'", file);
-    else
-      fputc(*s, file);
-    if (strncmp(s, "\\U+", 3) == 0) fputs("\u200b", file);
-  }
-  fputc('\'', file);
-}
 
 /* Canvas units of a point. */
 static double unit_of(const ssne_plan *plan) {
@@ -66,7 +52,7 @@ typedef struct text {
 
 static void write_text(FILE *file, const ssne_plan *plan, const text *t) {
   fputs("set label ", file);
-  write_quoted(file, t->text);
+  ssne_write_quoted(file, t->text);
   fprintf(file,
           " at %.6f,%.6f %s%s front noenhanced font '%s,%.4f' textcolor rgb '#%06" PRIx32 "'\n",
           t->x, t->y, t->align, t->upwards ? " rotate by 90" : "", t->bold ? "sans-serif Bold" : "",

@@ -1,13 +1,11 @@
 #include "drawing.h"
 #include "palette.h"
+#include "publish.h"
 
 #include "shardsne/memory.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 /* The largest side of an image that cairo draws. */
 #define PIXELS_MOST 32767
@@ -248,44 +246,6 @@ static ssne_code prepare(const ssne_plan *plan, const ssne_map_rows *rows, const
 
 /* --- the picture --- */
 
-static ssne_code write_all(int file, const uint8_t *bytes, int64_t length, const char *path,
-                           ssne_error *err) {
-  while (length > 0) {
-    const ssize_t written = write(file, bytes, (size_t)length);
-    if (written < 0 && errno != EINTR)
-      return ssne_fail(err, SSNE_FAILED, "cannot write %s: %s", path, strerror(errno));
-    if (written > 0) {
-      bytes += written;
-      length -= written;
-    }
-  }
-  if (fsync(file) == 0) return SSNE_OK;
-  return ssne_fail(err, SSNE_FAILED, "cannot write %s: %s", path, strerror(errno));
-}
-
-/* Puts the picture in its place in one step: whoever looks sees the earlier one or this one. */
-static ssne_code publish(const char *path, const uint8_t *bytes, int64_t length, ssne_error *err) {
-  char *partial = NULL;
-  const int64_t size = (int64_t)strlen(path) + 32;
-  SSNE_TRY(ssne_alloc(&partial, size, 1, "characters", err));
-  snprintf(partial, (size_t)size, "%s.%ld.partial", path, (long)getpid());
-  const int file = open(partial, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0666);
-  ssne_code code = SSNE_OK;
-  if (file < 0) {
-    code = ssne_fail(err, SSNE_FAILED, "cannot write %s: %s", path, strerror(errno));
-    goto done;
-  }
-  code = write_all(file, bytes, length, path, err);
-  if (close(file) != 0 && code == SSNE_OK)
-    code = ssne_fail(err, SSNE_FAILED, "cannot write %s: %s", path, strerror(errno));
-  if (code == SSNE_OK && rename(partial, path) != 0)
-    code = ssne_fail(err, SSNE_FAILED, "cannot replace %s: %s", path, strerror(errno));
-  if (code != SSNE_OK) (void)unlink(partial); /* the failure before it is the one to tell */
-done:
-  ssne_free(&partial);
-  return code;
-}
-
 ssne_code ssne_picture_check(const ssne_picture *picture, ssne_error *err) {
   const ssne_format *format = NULL;
   SSNE_TRY(ssne_format_choose(picture->path, &format, err));
@@ -302,7 +262,7 @@ ssne_code ssne_picture_draw(const ssne_plan *plan, const ssne_map_rows *rows,
     code = ssne_scratch_read(plan->folder, SSNE_SCRATCH_PICTURE, &bytes, &length, err);
   if (code == SSNE_OK) code = ssne_format_finish(plan->format, plan->picture, &bytes, &length, err);
   ssne_scratch_remove(plan->folder); /* before the picture is written: the two may share a disk */
-  if (code == SSNE_OK) code = publish(plan->picture->path, bytes, length, err);
+  if (code == SSNE_OK) code = ssne_publish(plan->picture->path, bytes, length, err);
   ssne_free(&bytes);
   return code;
 }
