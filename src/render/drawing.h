@@ -66,6 +66,7 @@ struct ssne_plan {
   const ssne_format *format;
   char folder[SSNE_SCRATCH_SIZE]; /* for gnuplot */
   bool lacks_fonts;
+  uint32_t *class_color; /* [class_count + 1], in the end that of none; owned */
   char title[SSNE_TITLE_SIZE];
   char value_name[SSNE_TITLE_SIZE];
   ssne_legend legend;
@@ -104,7 +105,8 @@ ssne_code ssne_points_raster(const ssne_plan *plan, const ssne_point *points, in
                              ssne_raster *out, ssne_error *err);
 
 /* Names the classes that occur among the rows, if colours leave them to be named. */
-void ssne_legend_make(const ssne_picture *picture, ssne_legend *legend);
+void ssne_legend_make(const ssne_picture *picture, const uint32_t *class_color,
+                      ssne_legend *legend);
 
 /* The name of a class as a legend or the map shows it, and its number. */
 void ssne_class_name(const ssne_picture *picture, int64_t class, char name[SSNE_NAME_SIZE]);

@@ -167,7 +167,7 @@ static void write_names(FILE *file, const ssne_plan *plan, const ssne_place *pla
   for (int n = 0; n < plan->named_count; n++) {
     if (!places[n].shown) continue;
     const bool tinted = picture->coloring == SSNE_COLORING_CLASS;
-    const uint32_t color = ssne_class_color(picture, plan->named[n].class);
+    const uint32_t color = plan->class_color[plan->named[n].class];
     const text t = {.text = plan->named[n].name,
                     .align = "center",
                     .x = places[n].x,

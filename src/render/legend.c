@@ -17,10 +17,11 @@ int64_t ssne_class_number(const ssne_picture *picture, int64_t class) {
   return picture->classes ? class + 1 : class;
 }
 
-static void add_class(const ssne_picture *picture, int64_t class, ssne_legend *legend) {
+static void add_class(const ssne_picture *picture, int64_t class, uint32_t color,
+                      ssne_legend *legend) {
   char name[SSNE_NAME_SIZE];
   ssne_legend_row *row = &legend->row[legend->count++];
-  row->color = ssne_class_color(picture, class);
+  row->color = color;
   ssne_class_name(picture, class, name);
   if (picture->text == SSNE_TEXT_NUMBERS && picture->classes)
     snprintf(row->name, sizeof row->name, "%" PRId64 "  %.220s", ssne_class_number(picture, class),
@@ -29,7 +30,8 @@ static void add_class(const ssne_picture *picture, int64_t class, ssne_legend *l
     memcpy(row->name, name, sizeof name);
 }
 
-void ssne_legend_make(const ssne_picture *picture, ssne_legend *legend) {
+void ssne_legend_make(const ssne_picture *picture, const uint32_t *class_color,
+                      ssne_legend *legend) {
   const ssne_survey *s = picture->survey;
   int64_t present = 0;
   legend->count = 0;
@@ -37,10 +39,10 @@ void ssne_legend_make(const ssne_picture *picture, ssne_legend *legend) {
   if (!picture->legend || picture->coloring != SSNE_COLORING_CLASS || present > SSNE_COLORS_MOST)
     return;
   for (int64_t c = 0; c < s->class_count; c++)
-    if (s->class_rows[c] > 0) add_class(picture, c, legend);
+    if (s->class_rows[c] > 0) add_class(picture, c, class_color[c], legend);
   if (s->class_rows[s->class_count] > 0)
     legend->row[legend->count++] =
-        (ssne_legend_row){.name = "no label", .color = ssne_theme_of(picture).unknown};
+        (ssne_legend_row){.name = "no label", .color = class_color[s->class_count]};
 }
 
 /* --- scale --- */

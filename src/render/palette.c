@@ -26,19 +26,20 @@ ssne_theme ssne_theme_of(const ssne_picture *picture) {
 
 /* Where more classes have names than there are colours, those that occur may still be few enough:
  * they are then counted among themselves. */
-static int64_t count_present(const ssne_survey *s, int64_t before) {
-  int64_t present = 0;
-  for (int64_t c = 0; c < before; c++) present += s->class_rows[c] > 0;
-  return present;
-}
-
-uint32_t ssne_class_color(const ssne_picture *picture, int64_t class) {
+void ssne_class_colors(const ssne_picture *picture, uint32_t *colors) {
   const ssne_survey *s = picture->survey;
-  if (picture->coloring != SSNE_COLORING_CLASS) return petroff[0];
-  if (class < 0 || class >= s->class_count) return ssne_theme_of(picture).unknown;
-  if (s->class_count <= SSNE_COLORS_MOST) return ssne_palette(class, s->class_count);
-  const int64_t present = count_present(s, s->class_count);
-  return ssne_palette(present <= SSNE_COLORS_MOST ? count_present(s, class) : 0, present);
+  const bool by_class = picture->coloring == SSNE_COLORING_CLASS;
+  const bool all = s->class_count <= SSNE_COLORS_MOST;
+  int64_t present = 0, before = 0;
+  for (int64_t c = 0; c < s->class_count; c++) present += s->class_rows[c] > 0;
+  const int64_t counted = all ? s->class_count : present;
+  for (int64_t c = 0; c < s->class_count; c++) {
+    const int64_t index = all ? c : before;
+    const bool own = by_class && counted <= SSNE_COLORS_MOST && index < counted;
+    colors[c] = own ? ssne_palette(index, counted) : ssne_palette(0, 1);
+    before += s->class_rows[c] > 0;
+  }
+  colors[s->class_count] = by_class ? ssne_theme_of(picture).unknown : ssne_palette(0, 1);
 }
 
 uint32_t ssne_text_color(const ssne_picture *picture, uint32_t color) {

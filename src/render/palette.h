@@ -13,8 +13,10 @@ typedef struct ssne_theme {
 
 ssne_theme ssne_theme_of(const ssne_picture *picture);
 
-/* The colour of a class of this picture: 0 ... class_count - 1, or any other for none. */
-uint32_t ssne_class_color(const ssne_picture *picture, int64_t class);
+/* The colour of each class of this picture, and in the end that of none: `colors` [class_count +
+ * 1].
+ */
+void ssne_class_colors(const ssne_picture *picture, uint32_t *colors);
 
 /* The same colour as text that can be read on it and on the background. */
 uint32_t ssne_text_color(const ssne_picture *picture, uint32_t color);

@@ -99,7 +99,10 @@ static ssne_code fill_plan(ssne_plan *plan, ssne_error *err) {
   plan->with_bar = p->legend && (density || p->coloring == SSNE_COLORING_VALUE);
   if (plan->with_bar)
     ssne_title_clean(density ? "points in 1/10,000 of the map" : p->value_name, plan->value_name);
-  ssne_legend_make(p, &plan->legend);
+  SSNE_TRY(ssne_alloc(&plan->class_color, p->survey->class_count + 1, sizeof *plan->class_color,
+                      "colours of classes", err));
+  ssne_class_colors(p, plan->class_color);
+  ssne_legend_make(p, plan->class_color, &plan->legend);
   SSNE_TRY(choose_named(plan, err));
   SSNE_TRY(ssne_scratch_make(plan->folder, err));
   SSNE_TRY(restrict_texts(plan, err));
@@ -124,6 +127,7 @@ ssne_code ssne_plan_create(const ssne_picture *picture, ssne_plan **out, ssne_er
 void ssne_plan_destroy(ssne_plan **plan) {
   if (!*plan) return;
   ssne_scratch_remove((*plan)->folder);
+  ssne_free(&(*plan)->class_color);
   ssne_free(plan);
 }
 

@@ -26,19 +26,8 @@ typedef struct paint {
   const ssne_plan *plan;
   const ssne_map_rows *rows;
   const ssne_shading *shading;
-  uint32_t *class; /* [class_count + 1] */
   uint32_t scale[SSNE_SCALE_STEPS];
 } paint;
-
-static ssne_code paint_make(const ssne_plan *plan, const ssne_map_rows *rows,
-                            const ssne_shading *shading, paint *out, ssne_error *err) {
-  const int64_t classes = plan->picture->survey->class_count;
-  *out = (paint){.plan = plan, .rows = rows, .shading = shading};
-  SSNE_TRY(ssne_alloc(&out->class, classes + 1, sizeof *out->class, "colours of classes", err));
-  for (int64_t c = 0; c <= classes; c++) out->class[c] = ssne_class_color(plan->picture, c);
-  ssne_picture_scale(plan->picture, out->scale);
-  return SSNE_OK;
-}
 
 static uint32_t scale_at(const paint *p, double place) {
   return p->scale[lround(fmin(fmax(place, 0), 1) * (SSNE_SCALE_STEPS - 1))];
@@ -56,7 +45,7 @@ static uint32_t color_of(const paint *p, int64_t row, int64_t class) {
     const double density = cell < 0 ? 0 : (double)p->shading->smooth[cell];
     return scale_at(p, ssne_shading_rank(p->shading, density));
   }
-  return p->class[class];
+  return p->plan->class_color[class];
 }
 
 static ssne_point make_point(const paint *p, int64_t row) {
@@ -88,10 +77,10 @@ ssne_code ssne_points_make(const ssne_plan *plan, const ssne_map_rows *rows,
                            const ssne_shading *shading, ssne_point **points, int64_t *count,
                            ssne_error *err) {
   keyed_row *places = NULL;
-  paint p = {.plan = NULL};
+  paint p = {.plan = plan, .rows = rows, .shading = shading};
+  ssne_picture_scale(plan->picture, p.scale);
   ssne_code code =
       ssne_alloc(&places, rows->count, sizeof *places, "places in the drawing order", err);
-  if (code == SSNE_OK) code = paint_make(plan, rows, shading, &p, err);
   if (code == SSNE_OK) {
     *count = find_places(plan, rows, places);
     code = ssne_alloc(points, *count, sizeof **points, "points", err);
@@ -100,7 +89,6 @@ ssne_code ssne_points_make(const ssne_plan *plan, const ssne_map_rows *rows,
     qsort(places, (size_t)*count, sizeof *places, compare);
     for (int64_t i = 0; i < *count; i++) (*points)[i] = make_point(&p, places[i].row);
   }
-  ssne_free(&p.class);
   ssne_free(&places);
   return code;
 }

@@ -14,13 +14,20 @@ static int channels_of(const ssne_picture *picture) {
   return picture->coloring == SSNE_COLORING_VALUE ? 3 : 1;
 }
 
-static void lay_colors(const ssne_picture *picture, ssne_tally *tally) {
-  for (int64_t c = 0; c <= picture->survey->class_count; c++) {
-    const ssne_lab lab = ssne_lab_from_rgb(ssne_class_color(picture, c));
+static ssne_code lay_colors(const ssne_picture *picture, ssne_tally *tally, ssne_error *err) {
+  const int64_t classes = picture->survey->class_count;
+  uint32_t *colors = NULL;
+  SSNE_TRY(ssne_alloc(&colors, classes + 1, sizeof *colors, "colours of classes", err));
+  SSNE_TRY(ssne_alloc(&tally->lab, classes + 1, sizeof *tally->lab, "colours of classes", err));
+  ssne_class_colors(picture, colors);
+  for (int64_t c = 0; c <= classes; c++) {
+    const ssne_lab lab = ssne_lab_from_rgb(colors[c]);
     tally->lab[c][0] = (int32_t)lround(lab.l * SSNE_TALLY_UNIT);
     tally->lab[c][1] = (int32_t)lround(lab.a * SSNE_TALLY_UNIT);
     tally->lab[c][2] = (int32_t)lround(lab.b * SSNE_TALLY_UNIT);
   }
+  ssne_free(&colors);
+  return SSNE_OK;
 }
 
 ssne_code ssne_tally_create(const ssne_picture *picture, const ssne_grid *grid, ssne_tally *out,
@@ -28,11 +35,7 @@ ssne_code ssne_tally_create(const ssne_picture *picture, const ssne_grid *grid, 
   *out = (ssne_tally){.grid = *grid, .channels = channels_of(picture)};
   SSNE_TRY(ssne_alloc(&out->cell, grid->rows * grid->columns * out->channels, sizeof *out->cell,
                       "cells of the picture", err));
-  if (out->channels < 4) return SSNE_OK;
-  SSNE_TRY(ssne_alloc(&out->lab, picture->survey->class_count + 1, sizeof *out->lab,
-                      "colours of classes", err));
-  lay_colors(picture, out);
-  return SSNE_OK;
+  return out->channels == 4 ? lay_colors(picture, out, err) : SSNE_OK;
 }
 
 void ssne_tally_free(ssne_tally *tally) {

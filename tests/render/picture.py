@@ -164,8 +164,8 @@ def check_alpha_and_order(d):
     check(any(near(pixels, c, 3).any() for c in over), "one shows through the other")
     check(near(pixels, BLUE).any() and near(pixels, ORANGE).any(), "the legend's markers are opaque")
     n = 2000
-    xy = np.column_stack([np.linspace(0.4, 0.6, 2 * n) % 0.05 * 4 + 0.4, np.linspace(0, 1, 2 * n) % 0.01 * 20 + 0.4])
-    d.good("order.png", xy, np.repeat([0, 1], n), alpha=1, names=[b"a", b"b"])
+    xy = np.random.default_rng(4).random((n, 2))
+    d.good("order.png", np.tile(xy, (2, 1)), np.repeat([0, 1], n), alpha=1, names=[b"a", b"b"])
     pixels = np.asarray(Image.open(d.path("order.png")).convert("RGB"))[:, :2000]
     shares = near(pixels, BLUE).sum(), near(pixels, ORANGE).sum()
     check(0.5 < shares[0] / shares[1] < 2, f"neither class hides the other: {shares}")
