@@ -1,5 +1,4 @@
 #include "format.h"
-#include "palette.h"
 
 #include "shardsne/memory.h"
 
@@ -107,8 +106,8 @@ static void clear_date(uint8_t *bytes, int64_t length) {
   if (bytes + length - date > (int64_t)sizeof none) memcpy(date, none, sizeof none - 1);
 }
 
-/* Puts a style before gnuplot's first group, by which text is drawn over a wider one. */
-static ssne_code add_halo(uint32_t background, uint8_t **bytes, int64_t *length, ssne_error *err) {
+ssne_code ssne_svg_add_halo(uint32_t background, uint8_t **bytes, int64_t *length,
+                            ssne_error *err) {
   static const char before[] = "<g id=\"gnuplot_canvas\">";
   char style[160];
   const int added = snprintf(style, sizeof style,
@@ -128,8 +127,8 @@ static ssne_code add_halo(uint32_t background, uint8_t **bytes, int64_t *length,
   return SSNE_OK;
 }
 
-ssne_code ssne_format_finish(const ssne_format *format, const ssne_picture *picture,
-                             uint8_t **bytes, int64_t *length, ssne_error *err) {
+ssne_code ssne_format_finish(const ssne_format *format, int dpi, uint8_t **bytes, int64_t *length,
+                             ssne_error *err) {
   const bool png = strcmp(format->extension, ".png") == 0;
   const bool svg = strcmp(format->extension, ".svg") == 0;
   const bool whole = png   ? is_whole_png(*bytes, *length)
@@ -140,9 +139,7 @@ ssne_code ssne_format_finish(const ssne_format *format, const ssne_picture *pict
                      "gnuplot ended without complaint, but the %s it wrote is not whole: "
                      "is there room in TMPDIR (or /tmp)?",
                      format->extension + 1);
-  if (png) return set_density(picture->dpi, bytes, length, err);
-  if (svg && picture->text == SSNE_TEXT_NAMES)
-    return add_halo(ssne_theme_of(picture).background, bytes, length, err);
+  if (png) return set_density(dpi, bytes, length, err);
   if (!svg) clear_date(*bytes, *length);
   return SSNE_OK;
 }

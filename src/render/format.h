@@ -2,7 +2,6 @@
 #ifndef SSNE_RENDER_FORMAT_H
 #define SSNE_RENDER_FORMAT_H
 
-#include "shardsne/render.h"
 #include "shardsne/status.h"
 #include <stdint.h>
 
@@ -20,9 +19,13 @@ typedef struct ssne_format {
 ssne_code ssne_format_choose(const char *path, const ssne_format **out, ssne_error *err);
 
 /* Makes what gnuplot wrote, *bytes [*length], the picture to be kept: checks that it is whole, as
- * gnuplot does not notice a full disk; tells a PNG its dots an inch; gives an SVG's text a halo in
- * the background's colour; takes the date out of a PDF. *bytes may be replaced by another array. */
-ssne_code ssne_format_finish(const ssne_format *format, const ssne_picture *picture,
-                             uint8_t **bytes, int64_t *length, ssne_error *err);
+ * gnuplot does not notice a full disk; tells a PNG its dots an inch; takes the date out of a PDF.
+ * *bytes may be replaced by another array. */
+ssne_code ssne_format_finish(const ssne_format *format, int dpi, uint8_t **bytes, int64_t *length,
+                             ssne_error *err);
+
+/* Gives the text of gnuplot's SVG a halo in the background's colour 0xRRGGBB: a style before its
+ * first group, by which letters are drawn over wider ones. *bytes are replaced by another array. */
+ssne_code ssne_svg_add_halo(uint32_t background, uint8_t **bytes, int64_t *length, ssne_error *err);
 
 #endif

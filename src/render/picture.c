@@ -258,13 +258,17 @@ ssne_code ssne_picture_check(const ssne_picture *picture, ssne_error *err) {
 
 ssne_code ssne_picture_draw(const ssne_plan *plan, const ssne_map_rows *rows,
                             const ssne_tally *tally, const ssne_medians *medians, ssne_error *err) {
+  const bool svg = strcmp(plan->format->terminal, "svg") == 0;
   uint8_t *bytes = NULL;
   int64_t length = 0;
   ssne_code code = prepare(plan, rows, tally, medians, err);
   if (code == SSNE_OK) code = ssne_gnuplot_run(plan->folder, plan->format->terminal, err);
   if (code == SSNE_OK)
     code = ssne_scratch_read(plan->folder, SSNE_SCRATCH_PICTURE, &bytes, &length, err);
-  if (code == SSNE_OK) code = ssne_format_finish(plan->format, plan->picture, &bytes, &length, err);
+  if (code == SSNE_OK)
+    code = ssne_format_finish(plan->format, plan->picture->dpi, &bytes, &length, err);
+  if (code == SSNE_OK && svg && plan->picture->text == SSNE_TEXT_NAMES)
+    code = ssne_svg_add_halo(ssne_theme_of(plan->picture).background, &bytes, &length, err);
   ssne_scratch_remove(plan->folder); /* before the picture is written: the two may share a disk */
   if (code == SSNE_OK) code = ssne_publish(plan->picture->path, bytes, length, err);
   ssne_free(&bytes);

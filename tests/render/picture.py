@@ -226,6 +226,7 @@ def check_density(d):
     with open(d.path("density.svg")) as f:
         svg = f.read()
     check(svg.count("<image") == 1, "one image")
+    check("paint-order: stroke; stroke: #ffffff" in svg, "names with a halo")
     check(sorted(svg_texts(svg)) == ["blue", "blue", "no label", "orange", "orange", "red", "red"], "and text as text")
 
 
