@@ -17,8 +17,8 @@ static int channels_of(const ssne_picture *picture) {
 static ssne_code lay_colors(const ssne_picture *picture, ssne_tally *tally, ssne_error *err) {
   const int64_t classes = picture->survey->class_count;
   uint32_t *colors = NULL;
-  SSNE_TRY(ssne_alloc(&colors, classes + 1, sizeof *colors, "colours of classes", err));
   SSNE_TRY(ssne_alloc(&tally->lab, classes + 1, sizeof *tally->lab, "colours of classes", err));
+  SSNE_TRY(ssne_alloc(&colors, classes + 1, sizeof *colors, "colours of classes", err));
   ssne_class_colors(picture, colors);
   for (int64_t c = 0; c <= classes; c++) {
     const ssne_lab lab = ssne_lab_from_rgb(colors[c]);
