@@ -41,6 +41,8 @@ typedef struct ssne_history_entry {
   double gradient_norm;
   double exaggeration;
   double seconds; /* since the start of the optimisation */
+  double span;    /* the larger of the map's two extents. Files made before it was kept have
+                     entries without: a read leaves it as it was */
 } ssne_history_entry;
 
 typedef struct ssne_checkpoint_slot {
@@ -107,8 +109,8 @@ typedef struct ssne_edit {
 } ssne_edit;
 
 /* A dataset, replacing an earlier one of the same name, with its space allocated and no row
- * written. `width`: bytes of a text set's elements; of others it is known, and overlooked.
- * `columns`: 1 for one-dimensional sets.
+ * written. `width`: bytes of a text set's elements; of others it is known, and overlooked (but for
+ * an older history's). `columns`: 1 for one-dimensional sets.
  */
 static inline ssne_edit ssne_edit_define(ssne_set set, int64_t rows, int64_t columns,
                                          int64_t width) {

@@ -143,6 +143,7 @@ typedef struct ssne_tsne_record {
   double gradient_norm; /* of KL's gradient with P exaggerated, 2-norm over all rows */
   double exaggeration;
   double seconds; /* of the descent, those of runs that were stopped included */
+  double span;    /* the larger of the map's two extents; NAN where an old file does not say */
 } ssne_tsne_record;
 
 /* The history is kept of the start, every so many iterations, and the last of each phase. */

@@ -19,7 +19,7 @@ static ssne_set_shape shape_of(const ssne_edit *e) {
   ssne_set_shape shape = {
       .exists = true, .rows = e->rows, .columns = e->columns, .width = e->width};
   if (ssne_schema_of(e->set)->element == SSNE_ELEMENT_TEXT) return shape;
-  const hid_t type = ssne_schema_type(ssne_schema_of(e->set), 0);
+  const hid_t type = ssne_schema_type(ssne_schema_of(e->set), e->width);
   shape.width = type < 0 ? 0 : (int64_t)H5Tget_size(type);
   if (type >= 0) H5Tclose(type);
   return shape;

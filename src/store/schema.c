@@ -4,7 +4,7 @@
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
                "rows pass between memory and file as they are, and the file is little endian");
-_Static_assert(sizeof(ssne_history_entry) == 40 && sizeof(ssne_checkpoint_slot) == 24,
+_Static_assert(sizeof(ssne_history_entry) == 48 && sizeof(ssne_checkpoint_slot) == 24,
                "rows pass between memory and file as they are, and the file has no gaps");
 
 static const ssne_schema schema[SSNE_SET_COUNT] = {
@@ -40,7 +40,7 @@ static const ssne_schema schema[SSNE_SET_COUNT] = {
     [SSNE_SET_HISTORY] =
         {"/history",
          "The course of the optimisation: iteration (steps taken), KL divergence, norm "
-         "of the gradient, exaggeration, and seconds since its start",
+         "of the gradient, exaggeration, seconds since its start, and span of the map",
          "seconds: s", SSNE_ELEMENT_HISTORY, 1, .summed = true},
     [SSNE_SET_CHECKPOINT_0] =
         {"/checkpoint/state_0",
@@ -93,14 +93,18 @@ static hid_t compound_type(size_t size, const member *members, int count) {
   return SSNE_NO_ID;
 }
 
-static hid_t history_type(void) {
+/* Entries of `width` bytes: before the span was kept they ended with the seconds. */
+static hid_t history_type(int64_t width) {
   static const member members[] = {
       {"iteration", HOFFSET(ssne_history_entry, iteration), true},
       {"kl", HOFFSET(ssne_history_entry, kl), false},
       {"gradient_norm", HOFFSET(ssne_history_entry, gradient_norm), false},
       {"exaggeration", HOFFSET(ssne_history_entry, exaggeration), false},
-      {"seconds", HOFFSET(ssne_history_entry, seconds), false}};
-  return compound_type(sizeof(ssne_history_entry), members, 5);
+      {"seconds", HOFFSET(ssne_history_entry, seconds), false},
+      {"span", HOFFSET(ssne_history_entry, span), false}};
+  const size_t before = HOFFSET(ssne_history_entry, span);
+  if (width == (int64_t)before) return compound_type(before, members, 5);
+  return compound_type(sizeof(ssne_history_entry), members, 6);
 }
 
 static hid_t slot_type(void) {
@@ -127,7 +131,7 @@ hid_t ssne_schema_type(const ssne_schema *of, int64_t width) {
   case SSNE_ELEMENT_TEXT:
     return text_type(width);
   case SSNE_ELEMENT_HISTORY:
-    return history_type();
+    return history_type(width);
   case SSNE_ELEMENT_SLOT:
     return slot_type();
   }

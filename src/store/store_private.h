@@ -40,7 +40,8 @@ typedef struct ssne_schema {
 /* The schema of `set`, which must be one of the enumeration's. */
 const ssne_schema *ssne_schema_of(ssne_set set);
 
-/* A new HDF5 datatype of an element, or a negative number; `width` is that of a text. It is little
+/* A new HDF5 datatype of an element, or a negative number; `width` is that of a text, or of an
+ * entry of a history that is there already. It is little
  * endian and without gaps, so that elements are in the file what they are in memory. */
 hid_t ssne_schema_type(const ssne_schema *schema, int64_t width);
 

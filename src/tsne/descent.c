@@ -155,10 +155,26 @@ int64_t ssne_tsne_history_length(const ssne_tsne_options *options) {
 }
 
 static void tell(ssne_log *log, const ssne_tsne_record *record) {
-  ssne_log_event(log, "iteration", "{s:I, s:f, s:f, s:f, s:f}", "iteration",
+  ssne_log_event(log, "iteration", "{s:I, s:f, s:f, s:f, s:f, s:f}", "iteration",
                  (long long)record->iteration, "kl", record->kl, "gradient_norm",
-                 record->gradient_norm, "exaggeration", record->exaggeration, "seconds",
-                 record->seconds);
+                 record->gradient_norm, "exaggeration", record->exaggeration, "span", record->span,
+                 "seconds", record->seconds);
+}
+
+/* The larger of the two extents of the map. */
+static ssne_code measure_span(const descent *d, double *span, ssne_error *err) {
+  float low[4] = {INFINITY, INFINITY, INFINITY, INFINITY}; /* of x, y, -x, -y */
+  for (int64_t r = 0; r < d->partition->own_rows; r++) {
+    const float *y = d->state->xy + 2 * r;
+    for (int axis = 0; axis < 2; axis++) {
+      low[axis] = fminf(low[axis], y[axis]);
+      low[axis + 2] = fminf(low[axis + 2], -y[axis]);
+    }
+  }
+  SSNE_TRY(ssne_mpi_check(MPI_Allreduce(MPI_IN_PLACE, low, 4, MPI_FLOAT, MPI_MIN, d->comm),
+                          "MPI_Allreduce", err));
+  *span = fmax(-(double)low[2] - (double)low[0], -(double)low[3] - (double)low[1]);
+  return SSNE_OK;
 }
 
 /* What the forces just evaluated say of the state's coordinates; these are then centred, but for a
@@ -166,15 +182,17 @@ static void tell(ssne_log *log, const ssne_tsne_record *record) {
 static ssne_code take_record(descent *d, double exaggeration, double kl, double seconds,
                              ssne_error *err) {
   ssne_tsne_state *s = d->state;
-  double norm = 0, distance = 0;
+  double norm = 0, span = 0, distance = 0;
   float mean[2];
   SSNE_TRY(measure(d, &norm, mean, err));
+  SSNE_TRY(measure_span(d, &span, err));
   ssne_tsne_record *record = &s->history[s->history_count++];
   *record = (ssne_tsne_record){.iteration = s->steps,
                                .kl = kl,
                                .gradient_norm = norm,
                                .exaggeration = exaggeration,
-                               .seconds = seconds};
+                               .seconds = seconds,
+                               .span = span};
   tell(d->log, record);
   if (!isfinite(kl) || !isfinite(norm))
     return ssne_fail(err, SSNE_FAILED,
