@@ -324,7 +324,8 @@ def content(path: Path | str) -> dict[str, str]:
 
     with h5py.File(path, "r") as file:
         file.visititems(add)
-        found.update((name, str(value)) for name, value in file.attrs.items() if name != "created")
+        found.update((name, str(value)) for name, value in file.attrs.items()
+                     if name not in ("created", "extract_stages", "embed_stages"))
     return found
 
 

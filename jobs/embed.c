@@ -1,4 +1,5 @@
 /* From features to an embedding: read own rows, neighbours, affinities, start, descent, write. */
+#include "account.h"
 #include "forecast.h"
 #include "history.h"
 
@@ -175,6 +176,17 @@ static ssne_code normalise(embedding *e, ssne_error *err) {
   return ssne_agree(e->j->comm, code, err);
 }
 
+/* Collective: says that the embedding is done, and how long it took. */
+static ssne_code finish(embedding *e, ssne_error *err) {
+  char *stages = NULL;
+  SSNE_TRY(account_write(e->j, e->first_stage, ssne_clock() - e->began, e->resumed, &stages, err));
+  const ssne_edit done[] = {ssne_edit_text(ACCOUNT_OF_EMBED, stages),
+                            ssne_edit_text("embed_complete", "yes")};
+  const ssne_code code = ssne_store_change(e->store, done, 2, err);
+  ssne_free(&stages);
+  return code;
+}
+
 static ssne_code write_embedding(embedding *e, ssne_error *err) {
   const MPI_Comm comm = e->j->comm;
   const double since = ssne_clock();
@@ -193,9 +205,8 @@ static ssne_code write_embedding(embedding *e, ssne_error *err) {
     code = history_write(e->store, e->state.history, 0, e->state.history_count, err);
   SSNE_TRY_ALL(comm, code, err);
   SSNE_TRY(ssne_store_flush(e->store, err));
-  SSNE_TRY(ssne_store_set_text(e->store, "embed_complete", "yes", err));
   embedding_lap(e, "write embedding", e->partition.own_rows, since);
-  return SSNE_OK;
+  return finish(e, err);
 }
 
 /* --- all of it --------------------------------------------------------------------------- */
@@ -278,7 +289,11 @@ static ssne_code embed(embedding *e, ssne_error *err) {
 }
 
 ssne_code embed_run_file(job *j, const char *path, ssne_error *err) {
-  embedding e = {.j = j, .path = path, .own_features = j->options.embed.features == NULL};
+  embedding e = {.j = j,
+                 .path = path,
+                 .began = ssne_clock(),
+                 .first_stage = j->stages.count,
+                 .own_features = j->options.embed.features == NULL};
   if (e.own_features)
     snprintf(e.advice, sizeof e.advice, "embed anew with `shardsne embed %.900s --fresh`", path);
   else

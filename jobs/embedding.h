@@ -18,6 +18,8 @@
 typedef struct embedding {
   job *j;
   const char *path;
+  double began;      /* by ssne_clock */
+  int first_stage;   /* of the job's stages */
   bool own_features; /* of the run file itself, not of --features */
   char *recorded;
   char advice[SSNE_ERROR_LENGTH / 2]; /* where the file was made with other options */

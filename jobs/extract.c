@@ -1,5 +1,5 @@
 /* Features of every image: scan, prepare the run file, run the pipeline, write what it delivers. */
-#include "job.h"
+#include "account.h"
 #include "pipeline.h"
 #include "selection.h"
 #include "shard.h"
@@ -22,7 +22,9 @@
 typedef struct extraction {
   job *j;
   const char *path;
-  char *recorded; /* the options as they stand in the file */
+  double began;    /* by ssne_clock */
+  int first_stage; /* of the job's stages */
+  char *recorded;  /* the options as they stand in the file */
   char model_digest[SSNE_DIGEST_LENGTH];
   shard images;
   ssne_transform transform;
@@ -496,8 +498,13 @@ static ssne_code finish(extraction *x, ssne_error *err) {
                           "MPI_Allreduce", err));
   SSNE_TRY(ssne_store_flush(x->store, err));
   if (bad > 0) SSNE_TRY_ALL(x->j->comm, x->j->rank == 0 ? list_bad(x, err) : SSNE_OK, err);
-  SSNE_TRY(ssne_store_set_text(x->store, "extract_complete", "yes", err));
-  return ssne_store_publish(&x->store, err);
+  char *stages = NULL;
+  SSNE_TRY(account_write(x->j, x->first_stage, ssne_clock() - x->began, x->resumed, &stages, err));
+  const ssne_edit done[] = {ssne_edit_text(ACCOUNT_OF_EXTRACT, stages),
+                            ssne_edit_text("extract_complete", "yes")};
+  const ssne_code code = ssne_store_change(x->store, done, 2, err);
+  ssne_free(&stages);
+  return code == SSNE_OK ? ssne_store_publish(&x->store, err) : code;
 }
 
 static void introduce(const extraction *x) {
@@ -569,7 +576,7 @@ static ssne_code identify(extraction *x, ssne_error *err) {
 }
 
 ssne_code extract_features(job *j, const char *path, ssne_error *err) {
-  extraction x = {.j = j, .path = path};
+  extraction x = {.j = j, .path = path, .began = ssne_clock(), .first_stage = j->stages.count};
   found what = NOTHING;
   ssne_code code = identify(&x, err);
   if (code == SSNE_OK) code = look(&x, &what, err);

@@ -25,6 +25,17 @@ typedef struct ssne_stages {
  * SSNE_STAGES_MAX are not kept. */
 void ssne_stages_add(ssne_stages *stages, const char *name, int64_t count, double seconds);
 
+/* A stage over all ranks. */
+typedef struct ssne_stage_summary {
+  double min, mean, max; /* seconds */
+  int slowest;           /* the rank of `max` */
+  int64_t count;         /* over all ranks */
+} ssne_stage_summary;
+
+/* Collective: every rank passes its own account of the same stage. */
+ssne_code ssne_stage_summarise(const ssne_stage *stage, MPI_Comm comm, ssne_stage_summary *out,
+                               ssne_error *err);
+
 /* Collective: prints the table (count; min, mean, max over ranks; slowest rank; share of `total`
  * seconds) to `log` and one "stage" record each. Every rank must have the same stages. */
 ssne_code ssne_stages_report(const ssne_stages *stages, double total, MPI_Comm comm, ssne_log *log,

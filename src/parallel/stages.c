@@ -14,13 +14,8 @@ void ssne_stages_add(ssne_stages *stages, const char *name, int64_t count, doubl
   stages->stage[i].seconds += seconds;
 }
 
-typedef struct summary {
-  double min, mean, max;
-  int slowest;
-  int64_t count; /* over all ranks */
-} summary;
-
-static ssne_code summarise(const ssne_stage *stage, MPI_Comm comm, summary *out, ssne_error *err) {
+ssne_code ssne_stage_summarise(const ssne_stage *stage, MPI_Comm comm, ssne_stage_summary *out,
+                               ssne_error *err) {
   struct {
     double seconds;
     int rank;
@@ -49,8 +44,8 @@ ssne_code ssne_stages_report(const ssne_stages *stages, double total, MPI_Comm c
                 "min", "mean", "max", "slowest", "share");
   for (int i = 0; i < stages->count; i++) {
     const ssne_stage *stage = &stages->stage[i];
-    summary s;
-    SSNE_TRY(summarise(stage, comm, &s, err));
+    ssne_stage_summary s;
+    SSNE_TRY(ssne_stage_summarise(stage, comm, &s, err));
     const double share = total > 0 ? s.mean / total : 0;
     ssne_log_info(log, "%-24s %12" PRId64 " %10.3f %10.3f %10.3f  %7d %5.1f%%", stage->name,
                   s.count, s.min, s.mean, s.max, s.slowest, 100 * share);
