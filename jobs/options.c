@@ -122,6 +122,8 @@ static const ssne_option embed_table[] = {
 static const ssne_option render_table[] = {
   {"plot", SSNE_OPTION_TEXT, AT(render_options, plot), "MAP.png",
    "the picture: .png, .svg or .pdf; drawn by gnuplot", NULL, 0, 0, false, false},
+  {"figure", SSNE_OPTION_CHOICE, AT(render_options, figure), "F",
+   "what to draw: the map; history: KL, gradient and span by iteration; stages: time by stage", "map|history|stages", 0, 0, false, false},
   {"mode", SSNE_OPTION_CHOICE, AT(render_options, mode), "M",
    "a disc for each of the points, or how dense they are at each place; auto: a density from 100,001 points on", "auto|points|density", 0, 0, false, false},
   {"color", SSNE_OPTION_TEXT, AT(render_options, color), "C",
@@ -219,6 +221,7 @@ ssne_code options_defaults(all_options *o, ssne_error *err) {
                {&o->embed.repulsion, "auto"},
                {&o->embed.mesh_order, "4"},
                {&o->embed.checkpoint_every, "auto"},
+               {&o->render.figure, "map"},
                {&o->render.mode, "auto"},
                {&o->render.color, "auto"},
                {&o->render.text, "auto"},

@@ -36,6 +36,7 @@ typedef struct embed_options {
 } embed_options;
 
 typedef struct render_options {
+  char *figure;
   char *plot, *mode, *color, *text, *legend, *title, *theme, *axes, *size;
   double alpha;
   int64_t dpi;

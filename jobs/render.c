@@ -1,12 +1,19 @@
 /* What `render` draws: opens the run file, and hands it to the one that draws. */
+#include "figure.h"
 #include "map.h"
 
 #include "shardsne/agree.h"
 #include "shardsne/clock.h"
 
+#include <string.h>
+
+static bool draws(const job *j, const char *figure) {
+  return strcmp(j->options.render.figure, figure) == 0;
+}
+
 ssne_code render_check(const job *j, ssne_error *err) {
   SSNE_TRY(job_require(j->options.render.plot, "--plot MAP.png", err));
-  return map_check(j, err);
+  return draws(j, "map") ? map_check(j, err) : figure_check(j, err);
 }
 
 static ssne_code check_ready(ssne_store *store, const char *path, ssne_error *err) {
@@ -17,12 +24,19 @@ static ssne_code check_ready(ssne_store *store, const char *path, ssne_error *er
                    path, path);
 }
 
+/* Collective. */
+static ssne_code draw(job *j, ssne_store *store, const char *path, ssne_error *err) {
+  if (draws(j, "history")) return figure_draw_history(j, store, path, err);
+  if (draws(j, "stages")) return figure_draw_stages(j, store, path, err);
+  return map_draw(j, store, path, err);
+}
+
 ssne_code render_run_file(job *j, const char *path, ssne_error *err) {
   const double start = ssne_clock();
   ssne_store *store = NULL;
   SSNE_TRY(ssne_store_open(path, false, j->comm, &store, NULL, err));
   ssne_code code = ssne_agree(j->comm, check_ready(store, path, err), err);
-  if (code == SSNE_OK) code = map_draw(j, store, path, err);
+  if (code == SSNE_OK) code = draw(j, store, path, err);
   ssne_error later;
   const ssne_code closed = ssne_store_close(&store, &later);
   if (code == SSNE_OK && closed != SSNE_OK) *err = later;
@@ -34,6 +48,7 @@ ssne_code job_render(job *j, ssne_error *err) {
   SSNE_TRY(job_require(j->word, "RUN.h5", err));
   SSNE_TRY(render_check(j, err));
   SSNE_TRY(render_run_file(j, j->word, err));
-  ssne_log_info(j->log, "the map is in %s", j->options.render.plot);
+  ssne_log_info(j->log, "the %s is in %s", draws(j, "map") ? "map" : "figure",
+                j->options.render.plot);
   return SSNE_OK;
 }
