@@ -32,6 +32,7 @@ typedef enum group_set {
   WITH_RENDER = 16,
   WITH_EXPORT = 32,
   WITH_REPAIR = 64,
+  WITH_RENDER_INPUT = 256,
   WITH_FILE = 128 /* takes a run file as its argument */
 } group_set;
 
@@ -57,8 +58,8 @@ static const command commands[] = {
      "RUN.h5 [options]\n       shardsne embed --features X.npy --out RUN.h5 [options]",
      "A t-SNE embedding of a run file's features, or of any matrix.",
      "mpirun -n 4 shardsne embed --features X.npy --labels y.npy --out x.h5"},
-    {"render", job_render, WITH_RENDER | WITH_FILE, "RUN.h5 --plot MAP.png [options]",
-     "A picture of a run file's embedding.",
+    {"render", job_render, WITH_RENDER_INPUT | WITH_RENDER | WITH_FILE,
+     "RUN.h5 --plot MAP.png [options]", "A picture of a run file's embedding.",
      "shardsne render photos.h5 --plot photos.png --text label"},
     {"info", job_info, WITH_FILE, "RUN.h5",
      "What a run file holds, how it was made, and a digest of each dataset.",
@@ -82,6 +83,7 @@ static int gather_groups(const command *c, all_options *o, ssne_option_group *gr
   if (c->with & WITH_EMBED_INPUT) groups[count++] = embed_input_group(o);
   if (c->with & WITH_EXTRACT) groups[count++] = extract_group(o);
   if (c->with & WITH_EMBED) groups[count++] = embed_group(o);
+  if (c->with & WITH_RENDER_INPUT) groups[count++] = render_input_group(o);
   if (c->with & WITH_RENDER) groups[count++] = render_group(o);
   if (c->with & WITH_EXPORT) groups[count++] = export_group(o);
   if (c->with & WITH_REPAIR) groups[count++] = repair_group(o);

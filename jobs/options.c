@@ -121,7 +121,7 @@ static const ssne_option embed_table[] = {
 
 static const ssne_option render_table[] = {
   {"plot", SSNE_OPTION_TEXT, AT(render_options, plot), "MAP.png",
-   "the picture: .png, .svg or .pdf; drawn by gnuplot", NULL, 0, 0, false, false},
+   "the picture: .png, .svg or .pdf, drawn by gnuplot; or .html, a page that shows a point's name, class and image under the mouse", NULL, 0, 0, false, false},
   {"figure", SSNE_OPTION_CHOICE, AT(render_options, figure), "F",
    "what to draw: the map; history: KL, gradient and span by iteration; stages: time by stage", "map|history|stages", 0, 0, false, false},
   {"mode", SSNE_OPTION_CHOICE, AT(render_options, mode), "M",
@@ -144,6 +144,11 @@ static const ssne_option render_table[] = {
    "pixels an inch", NULL, 30, 2400, false, false},
   {"size", SSNE_OPTION_TEXT, AT(render_options, size), "WxH",
    "width and height in inches", NULL, 0, 0, false, false},
+};
+
+static const ssne_option render_input_table[] = {
+  {"images", SSNE_OPTION_TEXT, AT(render_options, images), "FOLDER",
+   "where the images are, if no longer where `extract` found them", NULL, 0, 0, false, false},
 };
 
 static const ssne_option export_table[] = {
@@ -181,6 +186,10 @@ ssne_option_group embed_group(all_options *o) {
 
 ssne_option_group render_group(all_options *o) {
   return (ssne_option_group){"Picture", render_table, COUNT(render_table), &o->render};
+}
+
+ssne_option_group render_input_group(all_options *o) {
+  return (ssne_option_group){"Input", render_input_table, COUNT(render_input_table), &o->render};
 }
 
 ssne_option_group export_group(all_options *o) {
@@ -235,9 +244,9 @@ ssne_code options_defaults(all_options *o, ssne_error *err) {
 }
 
 void options_free_all(all_options *o) {
-  const ssne_option_group groups[] = {common_group(o),      output_group(o), extract_group(o),
-                                      embed_input_group(o), embed_group(o),  render_group(o),
-                                      export_group(o),      repair_group(o)};
+  const ssne_option_group groups[] = {common_group(o),       output_group(o), extract_group(o),
+                                      embed_input_group(o),  embed_group(o),  render_group(o),
+                                      render_input_group(o), export_group(o), repair_group(o)};
   ssne_options_free(groups, COUNT(groups));
 }
 

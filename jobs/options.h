@@ -36,7 +36,7 @@ typedef struct embed_options {
 } embed_options;
 
 typedef struct render_options {
-  char *figure;
+  char *figure, *images;
   char *plot, *mode, *color, *text, *legend, *title, *theme, *axes, *size;
   double alpha;
   int64_t dpi;
@@ -73,6 +73,7 @@ ssne_option_group extract_group(all_options *o);
 ssne_option_group embed_input_group(all_options *o);
 ssne_option_group embed_group(all_options *o);
 ssne_option_group render_group(all_options *o);
+ssne_option_group render_input_group(all_options *o);
 ssne_option_group export_group(all_options *o);
 ssne_option_group repair_group(all_options *o);
 

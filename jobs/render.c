@@ -1,6 +1,7 @@
 /* What `render` draws: opens the run file, and hands it to the one that draws. */
 #include "figure.h"
 #include "map.h"
+#include "page.h"
 
 #include "shardsne/agree.h"
 #include "shardsne/clock.h"
@@ -13,7 +14,8 @@ static bool draws(const job *j, const char *figure) {
 
 ssne_code render_check(const job *j, ssne_error *err) {
   SSNE_TRY(job_require(j->options.render.plot, "--plot MAP.png", err));
-  return draws(j, "map") ? map_check(j, err) : figure_check(j, err);
+  if (!draws(j, "map")) return figure_check(j, err);
+  return page_wanted(j) ? SSNE_OK : map_check(j, err);
 }
 
 static ssne_code check_ready(ssne_store *store, const char *path, ssne_error *err) {
@@ -28,7 +30,7 @@ static ssne_code check_ready(ssne_store *store, const char *path, ssne_error *er
 static ssne_code draw(job *j, ssne_store *store, const char *path, ssne_error *err) {
   if (draws(j, "history")) return figure_draw_history(j, store, path, err);
   if (draws(j, "stages")) return figure_draw_stages(j, store, path, err);
-  return map_draw(j, store, path, err);
+  return page_wanted(j) ? page_draw(j, store, path, err) : map_draw(j, store, path, err);
 }
 
 ssne_code render_run_file(job *j, const char *path, ssne_error *err) {

@@ -97,6 +97,18 @@ ssne_code ssne_transform_apply(const ssne_transform *t, const ssne_image *image,
 
 void ssne_transform_work_free(ssne_transform_work *work);
 
+/* --- thumbnails: images made small for people to look at ---------------------------------- */
+
+/* A view of `image` no larger than `most` pixels a side, in its own shape: the image itself where
+ * it is as small, else resized as ssne_transform_apply does. *out points to `image` or into `work`.
+ */
+ssne_code ssne_thumbnail_fit(const ssne_image *image, int most, ssne_transform_work *work,
+                             const ssne_image **out, ssne_error *err);
+
+/* The largest square in the middle of `image`, as `side` x `side` pixels. *out as above. */
+ssne_code ssne_thumbnail_square(const ssne_image *image, int side, ssne_transform_work *work,
+                                const ssne_image **out, ssne_error *err);
+
 /* --- arrays ------------------------------------------------------------------------------ */
 
 typedef enum ssne_element {

@@ -12,7 +12,8 @@ typedef enum ssne_purpose {
   SSNE_RANDOM_SUBSPACE = 3, /* starting directions of the subspace iteration */
   SSNE_RANDOM_DRAWING = 4,  /* drawing order of points */
   SSNE_RANDOM_CELLS = 5,    /* rows that the k-means cells are made from */
-  SSNE_RANDOM_RECALL = 6    /* rows on which the recall of a search is measured */
+  SSNE_RANDOM_RECALL = 6,   /* rows on which the recall of a search is measured */
+  SSNE_RANDOM_SUBSET = 7    /* points that stand for many in a picture */
 } ssne_purpose;
 
 /* 64 random bits. Two rounds of the finaliser of SplitMix64 (Steele, Lea & Flood 2014) over the

@@ -90,7 +90,7 @@ static ssne_code write_all(driver *d, ssne_error *err) {
   if (d->rank > 0) return SSNE_OK;
   const char classes[2][8] = {"cat", "\xc3\xa9l\xc3\xa9pha"};
   const ssne_history_entry history[3] = {
-      {50, 3.5, 1e-3, 12, 0.5}, {100, 2.5, 1e-4, 12, 1}, {150, 1.5, 1e-5, 1, 1.5}};
+      {50, 3.5, 1e-3, 12, 0.5, 8}, {100, 2.5, 1e-4, 12, 1, 9}, {150, 1.5, 1e-5, 1, 1.5, 40}};
   SSNE_TRY(ssne_store_write(d->store, SSNE_SET_CLASSES, 0, 2, classes, err));
   return ssne_store_write(d->store, SSNE_SET_HISTORY, 0, 3, history, err);
 }

@@ -40,7 +40,7 @@ def check_types(f):
         assert f[name].chunks is None and f[name].compression is None, name
         assert len(f[name].attrs["description"].decode()) > 10, name
     assert f["history"].dtype.names == ("iteration", "kl", "gradient_norm", "exaggeration",
-                                        "seconds")
+                                        "seconds", "span")
     assert h5py.check_string_dtype(f["classes"].dtype).encoding == "utf-8"
     assert f["neighbours/distance"].attrs["units"].decode() == "units of the features"
 
@@ -64,6 +64,7 @@ def check_values(f):
     assert list(f["history"]["kl"]) == [3.5, 2.5, 1.5]
     assert list(f["history"]["iteration"]) == [50, 100, 150]
     assert list(f["history"]["seconds"]) == [0.5, 1, 1.5]
+    assert list(f["history"]["span"]) == [8, 9, 40]
 
 
 def check_sums(f):

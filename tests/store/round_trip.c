@@ -7,13 +7,14 @@
 #include "store_private.h"
 
 #include <math.h>
+#include <stddef.h>
 #include <xxhash.h>
 
 #define LARGEST 10007
 
 static const int64_t columns_of[SSNE_SET_COUNT] = {5, 1, 1, 1, 1, 1, 1, 3, 3, 2, 2, 1, 6, 6, 1};
 static const int64_t bytes_of[SSNE_SET_COUNT] = {20, 4, 9, 30, 1,  12, 1, 12,
-                                                 12, 8, 8, 40, 24, 24, 24};
+                                                 12, 8, 8, 48, 24, 24, 24};
 
 static bool is_text(int set) {
   return set == SSNE_SET_CLASSES || set == SSNE_SET_SAMPLE_NAMES || set == SSNE_SET_SAMPLE_REASON;
@@ -28,7 +29,7 @@ static void make_row(int set, int64_t row, char *out) {
   memset(out, 0, (size_t)bytes_of[set]);
   if (set == SSNE_SET_HISTORY) {
     const double r = (double)row;
-    const ssne_history_entry entry = {row + 1, r / 3, r / 7, 12, r * 0.25};
+    const ssne_history_entry entry = {row + 1, r / 3, r / 7, 12, r * 0.25, r / 5};
     memcpy(out, &entry, sizeof entry);
   } else if (set == SSNE_SET_CHECKPOINT_SLOTS) {
     const ssne_checkpoint_slot slot = {row - 1, row * 2, (double)row / 3};
@@ -197,6 +198,27 @@ static void test_unwritten(const folder *f) {
   CHECK_OK(ssne_store_close(&s, &err), &err);
 }
 
+/* A history as it was before the span was kept: its entries are read without, and copied so. */
+static void test_old_history(const folder *f) {
+  const int64_t width = (int64_t)offsetof(ssne_history_entry, span);
+  const ssne_history_entry in = {50, 1.5, 0.25, 12, 3, 77};
+  ssne_history_entry out = {.span = -1};
+  ssne_set_shape shape = {0};
+  ssne_error err;
+  char path[128];
+  ssne_store *s = create(folder_file(f, "old.h5", path));
+  if (!s) return;
+  CHECK_OK(ssne_store_define(s, SSNE_SET_HISTORY, 1, 1, width, &err), &err);
+  if (f->rank == 0) CHECK_OK(ssne_store_write(s, SSNE_SET_HISTORY, 0, 1, &in, &err), &err);
+  CHECK_OK(ssne_store_close(&s, &err), &err);
+  s = reopen(path, false);
+  CHECK_OK(ssne_store_shape(s, SSNE_SET_HISTORY, &shape, &err), &err);
+  CHECK(shape.width == width);
+  CHECK_OK(ssne_store_read_written(s, SSNE_SET_HISTORY, 0, 1, &out, &err), &err);
+  CHECK(out.iteration == 50 && out.seconds == 3 && out.span == -1);
+  CHECK_OK(ssne_store_close(&s, &err), &err);
+}
+
 static void check_text(ssne_store *s, const char *name, const char *expected) {
   ssne_error err;
   char *value = NULL;
@@ -249,6 +271,7 @@ int main(int argc, char **argv) {
   test_sets(&f, LARGEST, 4099);
   test_sets(&f, LARGEST, SSNE_STORE_PIECE);
   test_unwritten(&f);
+  test_old_history(&f);
   test_texts(&f);
   folder_remove(&f);
   MPI_Finalize();
