@@ -124,6 +124,8 @@ static const ssne_option render_table[] = {
    "the picture: .png, .svg or .pdf, drawn by gnuplot; or .html, a page that shows a point's name, class and image under the mouse", NULL, 0, 0, false, false},
   {"figure", SSNE_OPTION_CHOICE, AT(render_options, figure), "F",
    "what to draw: the map; history: KL, gradient and span by iteration; stages: time by stage", "map|history|stages", 0, 0, false, false},
+  {"thumbnails", SSNE_OPTION_INTEGER, AT(render_options, thumbnails), "K",
+   "draw the map with the images themselves, on a grid of K a side that keeps neighbours; 0: with points", NULL, 0, 64, false, false},
   {"mode", SSNE_OPTION_CHOICE, AT(render_options, mode), "M",
    "a disc for each of the points, or how dense they are at each place; auto: a density from 100,001 points on", "auto|points|density", 0, 0, false, false},
   {"color", SSNE_OPTION_TEXT, AT(render_options, color), "C",

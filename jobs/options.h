@@ -39,7 +39,7 @@ typedef struct render_options {
   char *figure, *images;
   char *plot, *mode, *color, *text, *legend, *title, *theme, *axes, *size;
   double alpha;
-  int64_t dpi;
+  int64_t dpi, thumbnails; /* thumbnails: a side; 0: none */
 } render_options;
 
 typedef struct export_options {

@@ -59,6 +59,7 @@ static ssne_code draw(const job *j, ssne_store *store, const char *path, ssne_er
   subset s = {.count = 0};
   inputs in = {.folder = NULL};
   ssne_code code = subset_choose(store, MOST_POINTS, SEED, &s, err);
+  if (code == SSNE_OK) code = subset_read_names(store, &s, err);
   if (code == SSNE_OK)
     code = inputs_find(store, j->options.render.images, s.names, j->threads, &in, err);
   if (code == SSNE_OK) code = write_page(j, path, &s, &in, err);

@@ -149,7 +149,6 @@ static int compare(const void *a, const void *b) {
 }
 
 static ssne_code keep(choice *c, subset *s, ssne_error *err) {
-  ssne_set_shape names = {0};
   qsort(c->chosen, (size_t)s->count, sizeof *c->chosen, compare);
   SSNE_TRY(ssne_alloc(&s->row, s->count, sizeof *s->row, "rows", err));
   SSNE_TRY(ssne_alloc(&s->xy, s->count, 2 * sizeof *s->xy, "coordinates", err));
@@ -159,9 +158,15 @@ static ssne_code keep(choice *c, subset *s, ssne_error *err) {
     s->label[i] = c->chosen[i].label;
     memcpy(s->xy + 2 * i, c->chosen[i].xy, sizeof c->chosen[i].xy);
   }
-  SSNE_TRY(ssne_store_shape(c->store, SSNE_SET_SAMPLE_NAMES, &names, err));
-  if (!names.exists || names.rows != c->rows) return SSNE_OK;
-  return read_texts(c->store, SSNE_SET_SAMPLE_NAMES, s->row, s->count, names.width, &s->name_text,
+  return SSNE_OK;
+}
+
+ssne_code subset_read_names(ssne_store *store, subset *s, ssne_error *err) {
+  ssne_set_shape names = {0}, coordinates = {0};
+  SSNE_TRY(ssne_store_shape(store, SSNE_SET_SAMPLE_NAMES, &names, err));
+  SSNE_TRY(ssne_store_shape(store, SSNE_SET_COORDINATES, &coordinates, err));
+  if (!names.exists || names.rows != coordinates.rows) return SSNE_OK;
+  return read_texts(store, SSNE_SET_SAMPLE_NAMES, s->row, s->count, names.width, &s->name_text,
                     &s->names, err);
 }
 
@@ -208,6 +213,90 @@ ssne_code subset_choose(ssne_store *store, int64_t most, uint64_t seed, subset *
   ssne_free(&c.first);
   ssne_free(&c.held);
   ssne_free(&c.chosen);
+  return code;
+}
+
+/* --- fewer ------------------------------------------------------------------------------- */
+
+#define CURVE_BITS 16
+
+/* How far along Hilbert's curve through a grid of 2^16 cells a side a cell is. */
+static uint64_t along_curve(uint32_t x, uint32_t y) {
+  uint64_t place = 0;
+  for (uint32_t half = 1u << (CURVE_BITS - 1); half > 0; half /= 2) {
+    const uint32_t right = (x & half) > 0, upper = (y & half) > 0;
+    place += (uint64_t)half * half * ((3 * right) ^ upper);
+    if (!upper) { /* the quarter's own curve is turned, and runs the other way */
+      if (right) {
+        x = (1u << CURVE_BITS) - 1 - x;
+        y = (1u << CURVE_BITS) - 1 - y;
+      }
+      const uint32_t kept = x;
+      x = y;
+      y = kept;
+    }
+  }
+  return place;
+}
+
+/* By class, those of none last, and within a class along the curve. */
+static int compare_places(const void *a, const void *b) {
+  const candidate *p = a, *q = b;
+  if (p->label != q->label) return (uint32_t)p->label < (uint32_t)q->label ? -1 : 1;
+  return compare(a, b);
+}
+
+static void set_places(const subset *s, candidate *points) {
+  float low[2] = {INFINITY, INFINITY}, high[2] = {-INFINITY, -INFINITY};
+  for (int64_t i = 0; i < 2 * s->count; i++) {
+    low[i % 2] = fminf(low[i % 2], s->xy[i]);
+    high[i % 2] = fmaxf(high[i % 2], s->xy[i]);
+  }
+  for (int64_t i = 0; i < s->count; i++) {
+    uint32_t at[2];
+    for (int axis = 0; axis < 2; axis++) {
+      const double extent = (double)high[axis] - (double)low[axis];
+      const double within = (double)s->xy[2 * i + axis] - (double)low[axis];
+      at[axis] = extent > 0 ? (uint32_t)(within / extent * ((1 << CURVE_BITS) - 1)) : 0;
+    }
+    points[i] = (candidate){
+        along_curve(at[0], at[1]), s->row[i], {s->xy[2 * i], s->xy[2 * i + 1]}, s->label[i]};
+  }
+}
+
+/* Of each class's `counts` points `shares`, from the middles of as many equal parts. */
+static int64_t thin(const int64_t *counts, const int64_t *shares, int64_t classes,
+                    candidate *points) {
+  int64_t kept = 0, first = 0;
+  for (int64_t c = 0; c < classes; first += counts[c++])
+    for (int64_t i = 0; i < shares[c]; i++)
+      points[kept++] = points[first + (2 * i + 1) * counts[c] / (2 * shares[c])];
+  return kept;
+}
+
+ssne_code subset_thin(subset *s, int64_t most, ssne_error *err) {
+  const int64_t classes = s->class_count + 1;
+  int64_t *counts = NULL, *shares = NULL;
+  candidate *points = NULL;
+  if (s->count <= most) return SSNE_OK;
+  ssne_code code = ssne_alloc(&counts, classes, sizeof *counts, "class counts", err);
+  if (code == SSNE_OK) code = ssne_alloc(&shares, classes, sizeof *shares, "class counts", err);
+  if (code == SSNE_OK) code = ssne_alloc(&points, s->count, sizeof *points, "points", err);
+  if (code == SSNE_OK) {
+    for (int64_t i = 0; i < s->count; i++) counts[s->label[i] < 0 ? classes - 1 : s->label[i]]++;
+    subset_shares(counts, classes, most, shares);
+    set_places(s, points);
+    qsort(points, (size_t)s->count, sizeof *points, compare_places);
+    s->count = thin(counts, shares, classes, points);
+    for (int64_t i = 0; i < s->count; i++) {
+      s->row[i] = points[i].row;
+      s->label[i] = points[i].label;
+      memcpy(s->xy + 2 * i, points[i].xy, sizeof points[i].xy);
+    }
+  }
+  ssne_free(&counts);
+  ssne_free(&shares);
+  ssne_free(&points);
   return code;
 }
 

@@ -17,7 +17,7 @@ typedef struct subset {
   char *class_text;
   const char **classes; /* [class_count] names; NULL: there are none */
   char *name_text;
-  const char **names; /* [count] of the samples; NULL: there are none */
+  const char **names; /* [count] of the samples; NULL: not read, or there are none */
 } subset;
 
 /* How many points of each class are chosen when `most` of all are: its share, to within one; and
@@ -28,6 +28,15 @@ void subset_shares(const int64_t *counts, int64_t classes, int64_t most, int64_t
  * row. Free with subset_free, also after an error. */
 ssne_code subset_choose(ssne_store *store, int64_t most, uint64_t seed, subset *out,
                         ssne_error *err);
+
+/* Not collective: keeps at most `most` points, of each class its share, spread evenly over the part
+ * of the map where the class is: every so many along a curve that fills the plane (D. Hilbert,
+ * 1891).
+ */
+ssne_code subset_thin(subset *s, int64_t most, ssne_error *err);
+
+/* Not collective: reads the names of the samples, where the file has them. */
+ssne_code subset_read_names(ssne_store *store, subset *s, ssne_error *err);
 
 void subset_free(subset *s);
 

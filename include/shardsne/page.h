@@ -44,4 +44,28 @@ typedef struct ssne_page {
  * markup nor script. The same input gives the same bytes. */
 ssne_code ssne_page_write(const ssne_page *page, ssne_error *err);
 
+/* The most images a side of a contact map. */
+#define SSNE_CONTACT_SIDE_MOST 64
+
+typedef struct ssne_contact {
+  const char *path;     /* .png; replaced when complete */
+  int side;             /* cells a side, 2 to SSNE_CONTACT_SIDE_MOST */
+  int width, height;    /* of the picture, in pixels */
+  int dpi;              /* for the PNG's header */
+  int64_t count;        /* points, at most side * side; cells without one stay empty */
+  const float *xy;      /* [count, 2], finite */
+  const int32_t *label; /* [count]: a frame in its class's colour around each image; NULL: none */
+  int64_t class_count;
+  ssne_small_images *images;
+  void *context;
+} ssne_contact;
+
+/* Whether path and sizes can be had: SSNE_USAGE if not. */
+ssne_code ssne_contact_check(const ssne_contact *contact, ssne_error *err);
+
+/* Draws the map with the images themselves, on a grid: each axis is stretched to the grid, and each
+ * point has the cell that makes the sum of squared distances from points to cells the least. The
+ * same input gives the same bytes. */
+ssne_code ssne_contact_draw(const ssne_contact *contact, ssne_error *err);
+
 #endif
