@@ -104,7 +104,10 @@ static ssne_code begin(embedding *e, ssne_error *err) {
   if (e->j->options.output.fresh) SSNE_TRY(checkpoint_remove(&e->checkpoint, err));
   SSNE_TRY(checkpoint_load(&e->checkpoint, e->j->options.embed.resume_from, &e->state, &e->resumed,
                            err));
-  if (!e->resumed) return make_start(e, err);
+  if (!e->resumed) SSNE_TRY(make_start(e, err));
+  SSNE_TRY(snapshots_begin(&e->snapshots, e->j, e->store, &e->chosen, &e->partition, &e->order,
+                           &e->state, e->resumed, err));
+  if (!e->resumed) return SSNE_OK;
   embedding_lap(e, "read checkpoint", e->partition.own_rows, since);
   ssne_log_info(e->j->log, "embedding: going on from the checkpoint of iteration %" PRId64,
                 e->state.steps);
@@ -136,9 +139,17 @@ static ssne_tsne_options schedule_of(const embedding *e) {
                              .forces = embedding_force_options(e)};
 }
 
+/* An ssne_tsne_watch. The snapshot first: a run that goes on from a checkpoint has all before it.
+ */
+static ssne_code watch(void *context, const ssne_tsne_state *state, ssne_error *err) {
+  embedding *e = context;
+  SSNE_TRY(snapshots_keep(&e->snapshots, state, err));
+  return checkpoint_watch(&e->checkpoint, state, err);
+}
+
 static ssne_code descend(embedding *e, ssne_error *err) {
-  SSNE_TRY(ssne_tsne_descend(&e->affinities, &e->schedule, checkpoint_watch, &e->checkpoint,
-                             e->j->comm, e->j->log, &e->j->stages, &e->state, err));
+  SSNE_TRY(ssne_tsne_descend(&e->affinities, &e->schedule, watch, e, e->j->comm, e->j->log,
+                             &e->j->stages, &e->state, err));
   return ssne_order_to_rows(&e->order, &e->partition, e->j->comm, e->state.xy, err);
 }
 
@@ -261,12 +272,14 @@ static ssne_code embed(embedding *e, ssne_error *err) {
                                       embed_group(&e->j->options)};
   bool complete = false, found = true;
   SSNE_TRY(checkpoint_parse(e->j->options.embed.checkpoint_every, &e->rule, err));
+  SSNE_TRY(snapshots_check(&e->j->options.embed, err));
   SSNE_TRY(resolve_inputs(e, err));
   SSNE_TRY_ALL(e->j->comm, ssne_options_to_json(groups, 2, true, &e->recorded, err), err);
   SSNE_TRY(embedding_open(e, &found, &complete, err));
   if (complete) {
     ssne_log_info(e->j->log, "embedding: %s has it; kept", e->path);
     SSNE_TRY(checkpoint_forget(e->j, e->path, err));
+    snapshots_warn(e->j, e->store, e->path);
     return ssne_store_close(&e->store, err);
   }
   SSNE_TRY(embedding_open_input(e, err));
@@ -310,6 +323,7 @@ ssne_code embed_run_file(job *j, const char *path, ssne_error *err) {
   ssne_order_free(&e.order);
   ssne_tsne_state_free(&e.state);
   checkpoint_close(&e.checkpoint);
+  snapshots_free(&e.snapshots);
   ssne_free(&e.owner);
   ssne_free(&e.recorded);
   return code;

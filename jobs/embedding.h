@@ -6,6 +6,7 @@
 #include "checkpoint.h"
 #include "job.h"
 #include "selection.h"
+#include "snapshots.h"
 #include "source.h"
 
 #include "shardsne/dataset.h"
@@ -42,6 +43,7 @@ typedef struct embedding {
   checkpoint checkpoint;
   char *owner;  /* what a checkpoint must belong to */
   bool resumed; /* from one */
+  snapshots snapshots;
 } embedding;
 
 /* Adds the time since `since` to a stage and returns the present. */

@@ -102,7 +102,9 @@ static int judge(const run_facts *facts, ssne_set set, const char *row, int64_t 
 
 /* A row that nobody has written, of a sample that is not bad. */
 static int judge_unwritten(const run_facts *facts, ssne_set set) {
-  if (set == SSNE_SET_SAMPLE_REASON || facts->is_checkpoint) return ROW_EMPTY;
+  const bool snapshot = set == SSNE_SET_SNAPSHOTS || set == SSNE_SET_SNAPSHOT_ITERATION;
+  /* a descent that ended early has fewer snapshots than there is room for */
+  if (set == SSNE_SET_SAMPLE_REASON || facts->is_checkpoint || snapshot) return ROW_EMPTY;
   if (set == SSNE_SET_LABELS && !facts->has_status) return DEFECT_MISSING;
   return facts->complete[made[set].step] ? DEFECT_MISSING : DEFECT_UNFINISHED;
 }

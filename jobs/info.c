@@ -7,10 +7,17 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-static const ssne_set shown[] = {
-    SSNE_SET_FEATURES,           SSNE_SET_LABELS,        SSNE_SET_CLASSES,
-    SSNE_SET_SAMPLE_NAMES,       SSNE_SET_SAMPLE_STATUS, SSNE_SET_NEIGHBOUR_INDEX,
-    SSNE_SET_NEIGHBOUR_DISTANCE, SSNE_SET_COORDINATES,   SSNE_SET_NORMALIZED};
+static const ssne_set shown[] = {SSNE_SET_FEATURES,
+                                 SSNE_SET_LABELS,
+                                 SSNE_SET_CLASSES,
+                                 SSNE_SET_SAMPLE_NAMES,
+                                 SSNE_SET_SAMPLE_STATUS,
+                                 SSNE_SET_NEIGHBOUR_INDEX,
+                                 SSNE_SET_NEIGHBOUR_DISTANCE,
+                                 SSNE_SET_COORDINATES,
+                                 SSNE_SET_NORMALIZED,
+                                 SSNE_SET_SNAPSHOTS,
+                                 SSNE_SET_SNAPSHOT_ITERATION};
 
 static const char *const attributes[] = {"program",
                                          "revision",

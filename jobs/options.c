@@ -117,13 +117,15 @@ static const ssne_option embed_table[] = {
    "keep the state of the iterations every N of them, every M minutes, or so seldom that it costs next to nothing; and always when stopped", NULL, 0, 0, false, false},
   {"resume-from", SSNE_OPTION_INTEGER, AT(embed_options, resume_from), "N",
    "go on from the checkpoint of iteration N rather than from the latest; two are kept", NULL, -1, 2e9, false, false},
+  {"snapshot-every", SSNE_OPTION_INTEGER, AT(embed_options, snapshot_every), "N",
+   "keep the map of every N iterations in the run file, for `render --figure animation`; 0: none", NULL, 0, 2e9, false, false},
 };
 
 static const ssne_option render_table[] = {
   {"plot", SSNE_OPTION_TEXT, AT(render_options, plot), "MAP.png",
    "the picture: .png, .svg or .pdf, drawn by gnuplot; or .html, a page that shows a point's name, class and image under the mouse", NULL, 0, 0, false, false},
   {"figure", SSNE_OPTION_CHOICE, AT(render_options, figure), "F",
-   "what to draw: the map; history: KL, gradient and span by iteration; stages: time by stage", "map|history|stages", 0, 0, false, false},
+   "what to draw: the map; history: KL, gradient and span by iteration; stages: time by stage; animation: the snapshots of `embed --snapshot-every`, a .gif or animated .png", "map|history|stages|animation", 0, 0, false, false},
   {"thumbnails", SSNE_OPTION_INTEGER, AT(render_options, thumbnails), "K",
    "draw the map with the images themselves, on a grid of K a side that keeps neighbours; 0: with points", NULL, 0, 64, false, false},
   {"mode", SSNE_OPTION_CHOICE, AT(render_options, mode), "M",
@@ -143,7 +145,7 @@ static const ssne_option render_table[] = {
   {"alpha", SSNE_OPTION_REAL, AT(render_options, alpha), "A",
    "opacity of a point", NULL, 0.01, 1, false, false},
   {"dpi", SSNE_OPTION_INTEGER, AT(render_options, dpi), "D",
-   "pixels an inch", NULL, 30, 2400, false, false},
+   "pixels an inch; of an animation a third of that", NULL, 30, 2400, false, false},
   {"size", SSNE_OPTION_TEXT, AT(render_options, size), "WxH",
    "width and height in inches", NULL, 0, 0, false, false},
 };

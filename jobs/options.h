@@ -26,7 +26,8 @@ typedef struct embed_options {
   bool dry_run;            /* likewise */
   char *init, *metric, *neighbours, *repulsion, *mesh_order;
   char *checkpoint_every;
-  int64_t resume_from; /* -1: the latest checkpoint */
+  int64_t resume_from;    /* -1: the latest checkpoint */
+  int64_t snapshot_every; /* 0: none */
   ssne_option_reals perplexity;
   int64_t pca; /* 0: all columns as they are */
   double recall;

@@ -1,4 +1,5 @@
 /* What `render` draws: opens the run file, and hands it to the one that draws. */
+#include "animation.h"
 #include "contact.h"
 #include "figure.h"
 #include "map.h"
@@ -15,6 +16,7 @@ static bool draws(const job *j, const char *figure) {
 
 ssne_code render_check(const job *j, ssne_error *err) {
   SSNE_TRY(job_require(j->options.render.plot, "--plot MAP.png", err));
+  if (draws(j, "animation")) return animation_check(j, err);
   if (!draws(j, "map")) return figure_check(j, err);
   if (contact_wanted(j)) return contact_check(j, err);
   return page_wanted(j) ? SSNE_OK : map_check(j, err);
@@ -31,6 +33,7 @@ static ssne_code check_ready(ssne_store *store, const char *path, ssne_error *er
 /* Collective. */
 static ssne_code draw(job *j, ssne_store *store, const char *path, ssne_error *err) {
   if (draws(j, "history")) return figure_draw_history(j, store, path, err);
+  if (draws(j, "animation")) return animation_draw(j, store, path, err);
   if (draws(j, "stages")) return figure_draw_stages(j, store, path, err);
   if (contact_wanted(j)) return contact_draw(j, store, path, err);
   return page_wanted(j) ? page_draw(j, store, path, err) : map_draw(j, store, path, err);

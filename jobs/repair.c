@@ -34,6 +34,7 @@ static const ssne_set sample_sets[] = {
     SSNE_SET_SAMPLE_STATUS, SSNE_SET_SAMPLE_REASON, SSNE_SET_BLOCK_DONE};
 static const ssne_set neighbour_sets[] = {SSNE_SET_NEIGHBOUR_INDEX, SSNE_SET_NEIGHBOUR_DISTANCE};
 static const ssne_set map_sets[] = {SSNE_SET_COORDINATES, SSNE_SET_NORMALIZED, SSNE_SET_HISTORY};
+static const ssne_set snapshot_sets[] = {SSNE_SET_SNAPSHOTS, SSNE_SET_SNAPSHOT_ITERATION};
 #define COUNT(array) ((int)(sizeof(array) / sizeof *(array)))
 
 /* Collective. */
@@ -74,6 +75,7 @@ static void choose(repair *r) {
   if (!r->kept[SSNE_SET_FEATURES]) r->kept[SSNE_SET_SAMPLE_STATUS] = false; /* none is done */
   keep_together(r, neighbour_sets, COUNT(neighbour_sets), gap);
   keep_together(r, map_sets, COUNT(map_sets), gap);
+  keep_together(r, snapshot_sets, COUNT(snapshot_sets), gap);
 }
 
 /* --- attributes -------------------------------------------------------------------------- */

@@ -49,4 +49,32 @@ typedef struct ssne_stage_panel {
 ssne_code ssne_figure_stages(const ssne_figure *figure, const ssne_stage_panel *panels, int count,
                              ssne_error *err);
 
+/* --- animation --------------------------------------------------------------------------- */
+
+/* Gives the coordinates [count, 2] of the animation's points in frame number `frame`, and what is
+ * written in it. Points that are not finite are left out of that frame. */
+typedef ssne_code ssne_frames(void *context, int64_t frame, float *xy, char *text, int text_size,
+                              ssne_error *err);
+
+typedef struct ssne_animation {
+  ssne_figure figure;         /* .gif, or .png or .apng for an animated PNG */
+  int64_t frames;             /* in the order of time */
+  int64_t count;              /* points, drawn in this order */
+  const int32_t *label;       /* [count]; unknown where not in 0 ... class_count - 1; NULL: none */
+  const char *const *classes; /* [class_count] names for the legend; NULL: the labels themselves */
+  int64_t class_count;
+  const char *note; /* in a corner of each frame; NULL: none */
+  ssne_frames *source;
+  void *context;
+} ssne_animation;
+
+/* Whether path, size and resolution can be had: SSNE_USAGE if not. */
+ssne_code ssne_animation_check(const ssne_figure *figure, ssne_error *err);
+
+/* The frames as one film, a twelfth of a second each, the last one held for two seconds, then from
+ * the start. The square that is shown has the origin in its middle; its side grows and shrinks
+ * smoothly with the map (a running mean of the logarithm over seven frames), so that all points
+ * lie inside of it. */
+ssne_code ssne_animation_draw(const ssne_animation *animation, ssne_error *err);
+
 #endif

@@ -32,6 +32,10 @@ typedef enum ssne_set {
   SSNE_SET_CHECKPOINT_0,     /* /checkpoint/state_0 [M, 6] float32; of a checkpoint's file alone */
   SSNE_SET_CHECKPOINT_1,     /* /checkpoint/state_1 [M, 6] float32 */
   SSNE_SET_CHECKPOINT_SLOTS, /* /checkpoint/slots [2] of ssne_checkpoint_slot, a compound */
+  SSNE_SET_SNAPSHOTS, /* /snapshots/coordinates [S * N, 2] float32: maps on the way, one after
+                         the other */
+  SSNE_SET_SNAPSHOT_ITERATION, /* /snapshots/iteration [S] int32: which; written once a map is whole
+                                */
   SSNE_SET_COUNT
 } ssne_set;
 

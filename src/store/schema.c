@@ -53,6 +53,15 @@ static const ssne_schema schema[SSNE_SET_COUNT] = {
                                    "What the two states are: steps taken (-1: none), entries of "
                                    "/history that belong to it, and seconds",
                                    "seconds: s", SSNE_ELEMENT_SLOT, 1, .summed = true},
+    [SSNE_SET_SNAPSHOTS] =
+        {"/snapshots/coordinates",
+         "Maps on the way to the embedding, one after the other: x and y of each "
+         "row; NaN for bad rows",
+         NULL, SSNE_ELEMENT_FLOAT32, 2, .summed = true, .columns = 2},
+    [SSNE_SET_SNAPSHOT_ITERATION] = {"/snapshots/iteration",
+                                     "The iteration after which each of them was kept; 0 but for "
+                                     "the first: it was not",
+                                     NULL, SSNE_ELEMENT_INT32, 1, .summed = true},
 };
 
 const char *ssne_store_name(ssne_set set) {

@@ -12,9 +12,10 @@
 
 #define LARGEST 10007
 
-static const int64_t columns_of[SSNE_SET_COUNT] = {5, 1, 1, 1, 1, 1, 1, 3, 3, 2, 2, 1, 6, 6, 1};
-static const int64_t bytes_of[SSNE_SET_COUNT] = {20, 4, 9, 30, 1,  12, 1, 12,
-                                                 12, 8, 8, 48, 24, 24, 24};
+static const int64_t columns_of[SSNE_SET_COUNT] = {5, 1, 1, 1, 1, 1, 1, 3, 3,
+                                                   2, 2, 1, 6, 6, 1, 2, 1};
+static const int64_t bytes_of[SSNE_SET_COUNT] = {20, 4, 9,  30, 1,  12, 1, 12, 12,
+                                                 8,  8, 48, 24, 24, 24, 8, 4};
 
 static bool is_text(int set) {
   return set == SSNE_SET_CLASSES || set == SSNE_SET_SAMPLE_NAMES || set == SSNE_SET_SAMPLE_REASON;
@@ -40,7 +41,8 @@ static void make_row(int set, int64_t row, char *out) {
     memcpy(out, text, (size_t)length);
   } else if (bytes_of[set] == 1) {
     *out = (char)(row % 3);
-  } else if (set == SSNE_SET_LABELS || set == SSNE_SET_NEIGHBOUR_INDEX) {
+  } else if (set == SSNE_SET_LABELS || set == SSNE_SET_NEIGHBOUR_INDEX ||
+             set == SSNE_SET_SNAPSHOT_ITERATION) {
     for (int64_t c = 0; c < columns_of[set]; c++) {
       const int32_t value = (int32_t)(row * 31 + c - 1);
       memcpy(out + 4 * c, &value, sizeof value);
