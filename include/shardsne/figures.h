@@ -73,7 +73,8 @@ ssne_code ssne_animation_check(const ssne_figure *figure, ssne_error *err);
 
 /* The frames as one film, a twelfth of a second each, the last one held for two seconds, then from
  * the start. The square that is shown has the origin in its middle; its side grows and shrinks
- * smoothly with the map (a running mean of the logarithm over seven frames), so that all points
+ * smoothly with the map (a running mean of the logarithm over a
+ * thirtieth of the film), so that all points
  * lie inside of it. */
 ssne_code ssne_animation_draw(const ssne_animation *animation, ssne_error *err);
 

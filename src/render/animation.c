@@ -15,7 +15,6 @@
 #include <string.h>
 #include <strings.h>
 
-#define SMOOTH 3           /* frames before and after that the frame's size depends on */
 #define FRAME_HUNDREDTHS 8 /* of a second that a frame is shown, */
 #define LAST_FRAMES 24     /* and times as long the last one */
 #define PIXELS_MOST 4096
@@ -54,6 +53,12 @@ ssne_code ssne_animation_check(const ssne_figure *f, ssne_error *err) {
 
 /* --- the size of what is shown ----------------------------------------------------------- */
 
+/* Frames before and after that the size of what a frame shows depends on. */
+static int64_t window(const film *f) {
+  const int64_t share = f->a->frames / 60;
+  return share < 1 ? 1 : share < 8 ? share : 8;
+}
+
 static double at_frame(const film *f, int64_t frame) {
   if (frame < 0) frame = 0;
   return f->reach[frame < f->a->frames ? frame : f->a->frames - 1];
@@ -61,15 +66,16 @@ static double at_frame(const film *f, int64_t frame) {
 
 /* A running maximum, and of that a running mean as wide: never below what it began with. */
 static ssne_code smooth(film *f, ssne_error *err) {
+  const int64_t around = window(f);
   double *widest = NULL;
   SSNE_TRY(ssne_alloc(&widest, f->a->frames, sizeof *widest, "frames", err));
   for (int64_t i = 0; i < f->a->frames; i++)
-    for (int64_t k = i - SMOOTH; k <= i + SMOOTH; k++) widest[i] = fmax(widest[i], at_frame(f, k));
+    for (int64_t k = i - around; k <= i + around; k++) widest[i] = fmax(widest[i], at_frame(f, k));
   for (int64_t i = 0; i < f->a->frames; i++) f->reach[i] = log(fmax(widest[i], 1e-12));
   for (int64_t i = 0; i < f->a->frames; i++) {
     double sum = 0;
-    for (int64_t k = i - SMOOTH; k <= i + SMOOTH; k++) sum += at_frame(f, k);
-    widest[i] = 1.03 * exp(sum / (2 * SMOOTH + 1));
+    for (int64_t k = i - around; k <= i + around; k++) sum += at_frame(f, k);
+    widest[i] = 1.03 * exp(sum / (double)(2 * around + 1));
   }
   memcpy(f->reach, widest, (size_t)f->a->frames * sizeof *widest);
   ssne_free(&widest);
@@ -119,7 +125,7 @@ static ssne_code write_data(film *f, ssne_error *err) {
 
 typedef struct stage {
   double width, height, font; /* pixels; a font's is its size in points */
-  double left, side;          /* of the square */
+  double left, bottom, side;  /* of the square */
   int legend;                 /* classes named; 0: no legend */
 } stage;
 
@@ -127,19 +133,22 @@ static stage make_stage(const film *f) {
   const ssne_figure *g = &f->a->figure;
   stage s = {.width = round(g->width * g->dpi), .height = round(g->height * g->dpi)};
   const double least = fmin(s.width, s.height);
-  s.font = fmax(least / 80, 6);
+  s.font = fmax(least / 64, 6);
   const bool named = f->a->label && f->a->class_count <= LEGEND_MOST;
   s.legend = named ? (int)f->a->class_count : 0;
   const double reserved = named ? 0.17 * s.width : 0;
   s.side = fmin(s.width - reserved, s.height - 3.2 * s.font) - 0.02 * least;
   s.left = (s.width - reserved - s.side) / 2;
+  s.bottom = (s.height + 2.4 * s.font - s.side) / 2; /* the middle of it and the text below */
   return s;
 }
 
 static void write_legend(const film *f, const stage *s, FILE *file) {
   for (int c = 0; c < s->legend; c++) {
     char name[SSNE_NAME_SIZE];
-    const double x = 0.835, y = 0.94 - c * fmin(2.4 * s->font / s->height, 0.9 / s->legend);
+    const double row = fmin(2.4 * s->font, 0.8 * s->height / s->legend);
+    const double x = (s->left + s->side + 1.5 * s->font) / s->width;
+    const double y = (s->bottom + s->side - s->font - c * row) / s->height;
     snprintf(name, sizeof name, "class %d", c);
     if (f->a->classes) ssne_name_clean(f->a->classes[c], name);
     /* a character that no font has would be drawn as a box, some as large as the picture */
@@ -171,14 +180,14 @@ static void write_head(const film *f, const stage *s, FILE *file) {
   fputs("unset key\nunset tics\nset border linecolor rgb '#d8d8d8'\n", file);
   fprintf(file, "set lmargin at screen %.8f\nset rmargin at screen %.8f\n", s->left / s->width,
           (s->left + s->side) / s->width);
-  fprintf(file, "set bmargin at screen %.8f\nset tmargin at screen %.8f\n", 3 * s->font / s->height,
-          (3 * s->font + s->side) / s->height);
+  fprintf(file, "set bmargin at screen %.8f\nset tmargin at screen %.8f\n", s->bottom / s->height,
+          (s->bottom + s->side) / s->height);
   write_legend(f, s, file);
   if (f->a->note) {
     fputs("set label 1 ", file);
     ssne_write_quoted(file, f->a->note);
     fprintf(file, " at screen %.6f,%.6f right noenhanced textcolor rgb '#606060'\n",
-            (s->left + s->side) / s->width, 1.4 * s->font / s->height);
+            (s->left + s->side) / s->width, (s->bottom - 1.5 * s->font) / s->height);
   }
 }
 
@@ -195,7 +204,7 @@ static void write_frame(const film *f, const stage *s, FILE *file, int64_t frame
           half);
   ssne_write_quoted(file, f->text[frame]);
   fprintf(file, " at screen %.6f,%.6f left noenhanced textcolor rgb '#202020'\n",
-          s->left / s->width, 1.4 * s->font / s->height);
+          s->left / s->width, (s->bottom - 1.5 * s->font) / s->height);
   fprintf(file,
           "plot '%s' binary format='%%float32%%float32%%uint32' using 1:2:3 with points pointtype "
           "7 pointsize %.5f linewidth 0 linecolor rgb variable\n",
