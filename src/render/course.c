@@ -101,8 +101,7 @@ static void write_axis(const figure_script *s, const course *c, const panel *p) 
   if (decades < 1.2) /* powers of ten alone would leave the axis bare */
     fputs("set ytics auto format '%g'\n", s->file);
   else
-    fprintf(s->file, "set ytics %.9g format '10^{%%T}'\n",
-            pow(10, fmax(1, ceil(decades / 5))));
+    fprintf(s->file, "set ytics %.9g format '10^{%%T}'\n", pow(10, fmax(1, ceil(decades / 5))));
 }
 
 static void write_panel(const figure_script *s, const course *c, const panel *p, bool top,
@@ -111,10 +110,7 @@ static void write_panel(const figure_script *s, const course *c, const panel *p,
   write_phases(s, c, top);
   write_axis(s, c, p);
   fprintf(s->file, "set format x '%s'\n", bottom ? "%g" : "");
-  if (bottom)
-    fputs("set xlabel 'Iteration' textcolor " FIGURE_INK "\n", s->file);
-  else
-    fputs("unset xlabel\n", s->file);
+  if (bottom) ssne_figure_title_below(s, "Iteration", 1);
   fprintf(s->file,
           "set label '%s' at screen %.8f, graph 0.5 rotate by 90 center textcolor " FIGURE_INK "\n",
           p->title, 1.1 * s->font / s->width);

@@ -79,6 +79,13 @@ void ssne_figure_font(const figure_script *s, double share) {
   fprintf(s->file, " font ',%.4f'", share * s->font * s->font_scale);
 }
 
+void ssne_figure_title_below(const figure_script *s, const char *title, double share) {
+  fprintf(s->file, "set label '%s' at graph 0.5, screen %.8f center textcolor " FIGURE_INK, title,
+          share * s->font / s->height);
+  ssne_figure_font(s, share);
+  fputc('\n', s->file);
+}
+
 ssne_code ssne_figure_draw(const ssne_figure *figure, figure_writer *write, const void *what,
                            ssne_error *err) {
   const ssne_format *format = NULL;

@@ -34,4 +34,8 @@ void ssne_figure_place(const figure_script *s, double left, double bottom, doubl
 /* " font ',SIZE'" of `share` of the figure's font. */
 void ssne_figure_font(const figure_script *s, double share);
 
+/* The title of the horizontal axis, at the lower edge of the canvas, in `share` of the figure's
+ * font. gnuplot's own (xlabel) is left out of an SVG where it would lie close to the edge. */
+void ssne_figure_title_below(const figure_script *s, const char *title, double share);
+
 #endif

@@ -117,11 +117,8 @@ static void write_panel(const figure_script *s, const ssne_stage_panel *panel, d
   fprintf(s->file, "\nset yrange [%.2f:-0.7]\nset format x '%s'\n", panel->count - 0.3,
           bottom ? "%g" : "");
   if (bottom)
-    fputs("set xlabel 'Seconds of a rank: mean, and from the fastest to the slowest' "
-          "textcolor " FIGURE_INK "\n",
-          s->file);
-  else
-    fputs("unset xlabel\n", s->file);
+    ssne_figure_title_below(s, "Seconds of a rank: mean, and from the fastest to the slowest",
+                            font);
   const char *with = "plot ";
   for (int part = 0; part < 2; part++) {
     if (!has(panel, part)) continue;
