@@ -112,10 +112,13 @@ def main():
     share = np.array([(labels == c).mean() for c in (-1, 0, 1, 2)]) * 100
     counts = np.array([(labels[chosen] == c).sum() for c in (-1, 0, 1, 2)])
     check((np.abs(counts - share) <= 2).all(), f"classes have their shares: {counts}, {share}")
-    far = cKDTree(xy[chosen]).query(xy)[0]
-    lots = np.mean([np.max(cKDTree(xy[rng.choice(len(xy), 100, replace=False)]).query(xy)[0]) for _ in range(20)])
-    print(f"a point is at most {far.max():.3f} from one shown; from one drawn by lot {lots:.3f}")
-    check(np.mean(far) < 0.25 and far.max() < 1.5 * lots, "those chosen are spread over the map")
+    unlabelled = make(at, "unlabelled", xy, None)
+    succeed("render", unlabelled, "--thumbnails", 10, "--plot", picture, "--dpi", 60)
+    chosen = read_cells(picture, 10, side * side).ravel()
+    far = np.mean(cKDTree(xy[chosen]).query(xy)[0] ** 2)
+    lots = [np.mean(cKDTree(xy[rng.choice(len(xy), 100, replace=False)]).query(xy)[0] ** 2) for _ in range(200)]
+    print(f"mean square of a point's distance to one shown: {far:.4f}; drawn by lot {np.mean(lots):.4f}, at best {min(lots):.4f}")
+    check(far < min(lots), "those chosen are spread over the map")
 
     plain = runfile.write(os.path.join(at, "plain.h5"), xy)
     expect(2, "images are not at hand", "array", of=("render", plain, "--thumbnails", 10, "--plot", picture))

@@ -22,7 +22,7 @@ np.save(Y, labels)
 
 def words(out, every=20, iterations=130, **more):
     options = {"perplexity": 12, "early-iterations": 60, "iterations": iterations, "snapshot-every": every,
-               "checkpoint-every": 30, "threads": 1, **{k.replace("_", "-"): v for k, v in more.items()}}
+               "checkpoint-every": 30, "neighbours": "approximate", "threads": 1, **{k.replace("_", "-"): v for k, v in more.items()}}
     return ["embed", "--features", X, "--labels", Y, "--out", out,
             *(w for name, value in options.items() for w in (f"--{name}", str(value)))]
 
@@ -46,6 +46,17 @@ def check_values(path):
             check("snapshots" not in f or not len(f["snapshots"]), "no snapshots without the option")
         gap = np.abs((maps[number] - maps[number].mean(axis=0)) - (xy - xy.mean(axis=0))).max()
         check(gap < 1e-4 * np.ptp(xy), f"snapshot {number}: {gap}")
+
+
+def check_order(rows):
+    """So many rows that the descent has an order of its own: snapshots are in the order of the input."""
+    x, path = os.path.join(AT, "long.npy"), os.path.join(AT, "long.h5")
+    np.save(x, np.random.default_rng(6).normal(size=(rows, 4)).astype("f4"))
+    short = ["--perplexity", 4, "--early-iterations", 4, "--iterations", 0, "--snapshot-every", 4, "--out", path]
+    succeed("embed", "--features", x, *short, ranks=2)
+    with h5py.File(path) as f:
+        last, xy = f["snapshots/coordinates"][rows:], f["embedding/coordinates"][...]
+    check(np.abs(last - last.mean(axis=0) - xy + xy.mean(axis=0)).max() < 1e-4 * np.ptp(xy), "rows in their order")
 
 
 def disturb(path, after, how, ranks):
@@ -120,6 +131,7 @@ for count in (2, 3, 4):
     succeed(*words(other, threads=count), ranks=count)
     check(not differences(content(other), expected_content), f"{count} ranks: {differences(content(other), expected_content)}")
 check_resumed(expected_content)
+check_order(17000)
 check(run("verify", whole).returncode == 0, "a file with snapshots is whole")
 said = succeed(*words(os.path.join(AT, "short.h5"), every=0, iterations=80)).stderr
 check("without snapshots" not in said, said)
