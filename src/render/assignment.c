@@ -121,7 +121,7 @@ static void take_prices(assignment *a, const assignment *coarse) {
       low[axis] = (int)fmin(within, coarse->side - 2);
       weight[axis] = within - low[axis];
     }
-    const int32_t *price = coarse->cell_price + low[1] * coarse->side + low[0];
+    const int32_t *price = coarse->cell_price + (int64_t)low[1] * coarse->side + low[0];
     const double upper = (1 - weight[0]) * price[0] + weight[0] * price[1];
     const double lower =
         (1 - weight[0]) * price[coarse->side] + weight[0] * price[coarse->side + 1];
@@ -213,8 +213,8 @@ ssne_code ssne_grid_assign(const float *place, int64_t count, int side, int32_t 
       .side = side, .cells = side * side, .count = (int32_t)count, .width = side * FINE};
   ssne_code code = allocate(&a, err);
   for (int32_t i = 0; i < count && code == SSNE_OK; i++) {
-    a.x[i] = (int32_t)lroundf(place[2 * i] * FINE);
-    a.y[i] = (int32_t)lroundf(((float)side - place[2 * i + 1]) * FINE);
+    a.x[i] = (int32_t)lroundf(place[2 * (int64_t)i] * FINE);
+    a.y[i] = (int32_t)lroundf(((float)side - place[2 * (int64_t)i + 1]) * FINE);
   }
   if (code == SSNE_OK) code = solve(&a, err);
   for (int32_t c = 0; c < a.cells && code == SSNE_OK; c++)
