@@ -234,8 +234,8 @@ static ssne_text choose_text(const map *m, int64_t present) {
   if (strcmp(text, "label") == 0) return SSNE_TEXT_NUMBERS;
   if (strcmp(text, "name") == 0) return SSNE_TEXT_NAMES;
   if (strcmp(text, "none") == 0 || present < 2) return SSNE_TEXT_NONE;
-  const bool few =
-      m->survey.drawn <= NUMBERS_MOST && strcmp(m->j->options.render.mode, "density") != 0;
+  const bool few = m->survey.drawn <= NUMBERS_MOST && present <= SSNE_COLORS_MOST && /* a legend */
+                   strcmp(m->j->options.render.mode, "density") != 0;
   return few ? SSNE_TEXT_NUMBERS : SSNE_TEXT_NAMES;
 }
 

@@ -133,7 +133,7 @@ static const ssne_option render_table[] = {
   {"color", SSNE_OPTION_TEXT, AT(render_options, color), "C",
    "auto, label (the class, up to 20 colours), none, density, purity (share of the 15 nearest neighbours, by features, that are of the point's own class), kl (the point's part of KL, times the points: the mean is KL), or FILE.npy: a value for each row. auto: label where there are labels of 20 classes at most, none where there are more, else density", NULL, 0, 0, false, false},
   {"text", SSNE_OPTION_CHOICE, AT(render_options, text), "T",
-   "label: the class number, counted from 1, on each point (the label itself where classes have no names); name: the name of each class at the median of its points; auto: label up to 300 points, else name", "auto|label|name|none", 0, 0, false, false},
+   "label: the class number, counted from 1, on each point (the label itself where classes have no names); name: the name of each class at the median of its points; auto: label up to 300 points of 20 classes, else name", "auto|label|name|none", 0, 0, false, false},
   {"legend", SSNE_OPTION_CHOICE, AT(render_options, legend), "yes|no",
    "say beside the map what its colours mean", "yes|no", 0, 0, false, false},
   {"title", SSNE_OPTION_TEXT, AT(render_options, title), "TITLE",
