@@ -24,8 +24,8 @@ static void write_chunk(FILE *file, const char *type, const uint8_t *head, uint3
   put_be32(number, head_length + length);
   fwrite(number, 1, 4, file);
   fwrite(type, 1, 4, file);
-  fwrite(head, 1, head_length, file);
-  fwrite(data, 1, length, file);
+  if (head_length > 0) fwrite(head, 1, head_length, file);
+  if (length > 0) fwrite(data, 1, length, file);
   put_be32(number, (uint32_t)sum);
   fwrite(number, 1, 4, file);
 }
