@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <math.h>
-#include <stdio.h>
 #include <string.h>
 
 #define FILL_BYTES ((int64_t)1 << 22)
@@ -26,52 +25,52 @@ static ssne_code check_rows(const ssne_store *store, ssne_set set, int64_t first
   return SSNE_OK;
 }
 
-/* A run of rows in the file: a dataset, or its checksums. */
+/* --- moving ------------------------------------------------------------------------------ */
+
+/* Rows of a dataset, or their checksums. */
 typedef struct run_of_rows {
-  char name[SSNE_SUMS_NAME_LENGTH];
-  int64_t place, row_bytes;
+  ssne_set set;
+  bool sums;
+  int64_t first, rows;
 } run_of_rows;
 
-static ssne_code fail_to_move(const ssne_store *store, const run_of_rows *run, bool writing,
-                              int64_t first, int64_t rows, ssne_error *err) {
-  const int cause = errno;
+static ssne_extent extent_of(const ssne_store *store, const run_of_rows *run) {
+  const ssne_store_set *s = &store->structure.sets[run->set];
+  const int64_t bytes = run->sums ? SSNE_SUM_BYTES : ssne_set_row_bytes(&s->shape);
+  const int64_t begin = (run->sums ? s->sums_place : s->place) + run->first * bytes;
+  return (ssne_extent){begin, begin + run->rows * bytes};
+}
+
+/* `cause`: of errno; 0: the file ends before the rows do. */
+static ssne_code fail_to_move(const ssne_store *store, const run_of_rows *run, const char *how,
+                              int cause, ssne_error *err) {
+  char sums[SSNE_SUMS_NAME_LENGTH];
   const bool full = cause == ENOSPC || cause == EDQUOT;
+  const int64_t last = run->first + run->rows - 1;
+  ssne_schema_sums_name(ssne_schema_of(run->set), sums);
+  const char *name = run->sums ? sums : ssne_schema_of(run->set)->name;
+  if (cause == 0)
+    return ssne_fail(err, SSNE_FAILED,
+                     "%s is truncated: rows %" PRId64 " to %" PRId64 " of %s are not all there; "
+                     "`shardsne repair` brings back what is whole",
+                     store->open_path, run->first, last, name);
   return ssne_fail(err, SSNE_FAILED, "%s: %s rows %" PRId64 " to %" PRId64 " of %s failed: %s%s",
-                   store->open_path, writing ? "writing" : "reading", first, first + rows - 1,
-                   run->name, strerror(cause),
+                   store->open_path, how, run->first, last, name, strerror(cause),
                    full ? "; make room, then run the same command again" : "");
 }
 
-/* Moves rows from `from` to the file or, where that is NULL, from the file to `to`. */
-static ssne_code move_rows(const ssne_store *store, const run_of_rows *run, int64_t first,
-                           int64_t rows, const void *from, void *to, ssne_error *err) {
-  const int64_t place = run->place + first * run->row_bytes, bytes = rows * run->row_bytes;
-  if (from) {
-    if (ssne_bytes_write(store->file, from, bytes, place) == 0) return SSNE_OK;
-    return fail_to_move(store, run, true, first, rows, err);
-  }
-  const int64_t read = ssne_bytes_read(store->file, to, bytes, place);
-  if (read == bytes) return SSNE_OK;
-  if (read < 0) return fail_to_move(store, run, false, first, rows, err);
-  return ssne_fail(err, SSNE_FAILED,
-                   "%s is truncated: rows %" PRId64 " to %" PRId64 " of %s are not all there; "
-                   "`shardsne repair` brings back what is whole",
-                   store->open_path, first, first + rows - 1, run->name);
+static ssne_code write_rows(const ssne_store *store, run_of_rows run, const void *from,
+                            ssne_error *err) {
+  const ssne_extent e = extent_of(store, &run);
+  if (ssne_bytes_write(store->file, from, e.end - e.first, e.first) == 0) return SSNE_OK;
+  return fail_to_move(store, &run, "writing", errno, err);
 }
 
-static ssne_code move_data(ssne_store *store, ssne_set set, int64_t first, int64_t rows,
-                           const void *from, void *to, ssne_error *err) {
-  const ssne_store_set *s = &store->structure.sets[set];
-  run_of_rows run = {.place = s->place, .row_bytes = ssne_set_row_bytes(&s->shape)};
-  snprintf(run.name, sizeof run.name, "%s", ssne_schema_of(set)->name);
-  return move_rows(store, &run, first, rows, from, to, err);
-}
-
-static ssne_code move_sums(ssne_store *store, ssne_set set, int64_t first, int64_t rows,
-                           const uint32_t *from, uint32_t *to, ssne_error *err) {
-  run_of_rows run = {.place = store->structure.sets[set].sums_place, .row_bytes = SSNE_SUM_BYTES};
-  ssne_schema_sums_name(ssne_schema_of(set), run.name);
-  return move_rows(store, &run, first, rows, from, to, err);
+static ssne_code read_rows(const ssne_store *store, run_of_rows run, void *to, ssne_error *err) {
+  const ssne_extent e = extent_of(store, &run);
+  const int64_t read = ssne_bytes_read(store->file, to, e.end - e.first, e.first);
+  if (read == e.end - e.first) return SSNE_OK;
+  return fail_to_move(store, &run, "reading", read < 0 ? errno : 0, err);
 }
 
 /* --- checksums --------------------------------------------------------------------------- */
@@ -105,17 +104,18 @@ typedef struct transfer {
 static ssne_code write_piece(const transfer *t, int64_t first, int64_t rows, int64_t done,
                              ssne_error *err) {
   const char *from = t->from + done * t->bytes;
-  SSNE_TRY(move_data(t->store, t->set, first, rows, from, NULL, err));
+  SSNE_TRY(write_rows(t->store, (run_of_rows){t->set, false, first, rows}, from, err));
   if (!t->sums) return SSNE_OK;
   for (int64_t r = 0; r < rows; r++) t->sums[r] = sum_of(from + r * t->bytes, t->bytes);
-  return move_sums(t->store, t->set, first, rows, t->sums, NULL, err);
+  return write_rows(t->store, (run_of_rows){t->set, true, first, rows}, t->sums, err);
 }
 
 static ssne_code read_piece(const transfer *t, int64_t first, int64_t rows, int64_t done,
                             ssne_error *err) {
   char *to = t->to + done * t->bytes;
-  SSNE_TRY(move_data(t->store, t->set, first, rows, NULL, to, err));
-  if (t->sums) SSNE_TRY(move_sums(t->store, t->set, first, rows, NULL, t->sums, err));
+  SSNE_TRY(read_rows(t->store, (run_of_rows){t->set, false, first, rows}, to, err));
+  if (t->sums)
+    SSNE_TRY(read_rows(t->store, (run_of_rows){t->set, true, first, rows}, t->sums, err));
   for (int64_t r = 0; r < rows; r++) {
     const ssne_row_state state =
         t->sums ? state_of(t->sums[r], to + r * t->bytes, t->bytes) : SSNE_ROW_WHOLE;
@@ -186,9 +186,10 @@ ssne_code ssne_store_write_unwritten(ssne_store *store, ssne_set set, int64_t fi
   SSNE_TRY(ssne_alloc(&values, at_once * columns, sizeof *values, "values", err));
   for (int64_t i = 0; i < at_once * columns; i++) values[i] = NAN;
   ssne_code code = SSNE_OK;
-  for (int64_t done = 0; done < rows && code == SSNE_OK; done += at_once)
-    code = move_data(store, set, first + done, rows - done < at_once ? rows - done : at_once,
-                     values, NULL, err);
+  for (int64_t done = 0; done < rows && code == SSNE_OK; done += at_once) {
+    const int64_t now = rows - done < at_once ? rows - done : at_once;
+    code = write_rows(store, (run_of_rows){set, false, first + done, now}, values, err);
+  }
   ssne_free(&values);
   return code;
 }
