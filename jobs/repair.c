@@ -82,8 +82,8 @@ static void choose(repair *r) {
 
 /* Not collective: all root attributes that are text. */
 static ssne_code read_texts(repair *r, ssne_error *err) {
-  const char *name = NULL, *value = NULL;
-  for (int i = 0; r->texts < MOST_TEXTS && ssne_store_text_at(r->from, i, &name, &value); i++) {
+  const char *at = NULL, *name = NULL, *value = NULL;
+  while (r->texts < MOST_TEXTS && ssne_store_next_text(r->from, &at, &name, &value)) {
     r->extracted = r->extracted || strcmp(name, "extract_options") == 0;
     if (strcmp(name, "format") == 0) continue;
     SSNE_TRY(ssne_copy_text(&r->names[r->texts], name, err));

@@ -149,9 +149,10 @@ ssne_code ssne_store_set_text(ssne_store *store, const char *name, const char *v
  * frees it with ssne_free. */
 ssne_code ssne_store_get_text(ssne_store *store, const char *name, char **value, ssne_error *err);
 
-/* Not collective: the root attribute of this number, from 0 on, among those that are text; false
- * where there are no more. Name and value are the store's, until it is changed or closed. */
-bool ssne_store_text_at(const ssne_store *store, int index, const char **name, const char **value);
+/* Not collective: steps through the root attributes that are text; false behind the last. *at is
+ * NULL at the begin. Name and value are the store's, until it is changed or closed. */
+bool ssne_store_next_text(const ssne_store *store, const char **at, const char **name,
+                          const char **value);
 
 /* --- rows -------------------------------------------------------------------------------- */
 

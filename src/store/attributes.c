@@ -104,7 +104,7 @@ ssne_code ssne_attribute_read(hid_t object, const char *path, const char *name, 
 ssne_code ssne_store_get_text(ssne_store *store, const char *name, char **value, ssne_error *err) {
   const char *at = NULL, *its_name = NULL, *its_value = NULL;
   *value = NULL;
-  while (ssne_structure_text(&store->structure, &at, &its_name, &its_value))
+  while (ssne_store_next_text(store, &at, &its_name, &its_value))
     if (strcmp(its_name, name) == 0) return ssne_copy_text(value, its_value, err);
   return SSNE_OK;
 }

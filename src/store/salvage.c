@@ -55,10 +55,3 @@ ssne_code ssne_store_open_damaged(const char *path, MPI_Comm comm, ssne_store **
   SSNE_TRY_ALL(comm, rank == 0 ? lengthen(path, err) : SSNE_OK, err);
   return ssne_store_open_lenient(path, false, comm, lost, out, NULL, err);
 }
-
-bool ssne_store_text_at(const ssne_store *store, int index, const char **name, const char **value) {
-  const char *at = NULL;
-  for (int i = 0; i <= index; i++)
-    if (!ssne_structure_text(&store->structure, &at, name, value)) return false;
-  return true;
-}

@@ -145,10 +145,6 @@ void ssne_structure_free(ssne_structure *structure);
 /* The byte behind the last row or checksum. */
 int64_t ssne_structure_end(const ssne_structure *structure);
 
-/* Steps through the attributes: false behind the last. *at is NULL at the begin. */
-bool ssne_structure_text(const ssne_structure *structure, const char **at, const char **name,
-                         const char **value);
-
 /* --- store.c ----------------------------------------------------------------------------- */
 
 /* HDF5 has the file open only while rank 0 reads or changes its structure. */

@@ -233,10 +233,11 @@ static ssne_code read_texts(const char *path, hid_t file, ssne_structure *struct
   return l.code;
 }
 
-bool ssne_structure_text(const ssne_structure *structure, const char **at, const char **name,
-                         const char **value) {
-  const char *next = *at ? *at : structure->texts;
-  if (!next || next >= structure->texts + structure->text_bytes) return false;
+bool ssne_store_next_text(const ssne_store *store, const char **at, const char **name,
+                          const char **value) {
+  const ssne_structure *s = &store->structure;
+  const char *next = *at ? *at : s->texts;
+  if (!next || next >= s->texts + s->text_bytes) return false;
   *name = next;
   *value = next + strlen(next) + 1;
   *at = *value + strlen(*value) + 1;
