@@ -1,8 +1,6 @@
 #include "account.h"
 
 #include "shardsne/agree.h"
-#include "shardsne/exchange.h"
-#include "shardsne/memory.h"
 
 #include <jansson.h>
 #include <math.h>
@@ -26,35 +24,21 @@ static ssne_code add_stages(const job *j, int first, json_t *stages, ssne_error 
   return SSNE_OK;
 }
 
-/* Rank 0's text to all, for attributes are to be the same everywhere. */
-static ssne_code share(const job *j, char **text, ssne_error *err) {
-  int64_t size = *text ? (int64_t)strlen(*text) + 1 : 0;
-  char *shared = NULL;
-  SSNE_TRY(ssne_broadcast(&size, sizeof size, 0, j->comm, err));
-  ssne_code code = ssne_alloc(&shared, size, 1, "characters", err);
-  if (code == SSNE_OK && size == 0)
-    code = ssne_fail(err, SSNE_FAILED, "out of memory for the account of the stages");
-  if (code == SSNE_OK && j->rank == 0) memcpy(shared, *text, (size_t)size);
-  code = ssne_agree(j->comm, code, err);
-  if (code == SSNE_OK) code = ssne_broadcast(shared, size, 0, j->comm, err);
-  free(*text);
-  *text = NULL;
-  if (code == SSNE_OK)
-    *text = shared;
-  else
-    ssne_free(&shared);
-  return code;
-}
-
 ssne_code account_write(const job *j, int first, double seconds, bool resumed, char **json,
                         ssne_error *err) {
   json_t *stages = json_array();
   json_t *all = json_pack("{s:i, s:i, s:b, s:f, s:o}", "ranks", j->ranks, "threads", j->threads,
                           "resumed", resumed, "seconds", rounded(seconds), "stages", stages);
+  *json = NULL;
   ssne_code code = add_stages(j, first, stages, err);
-  *json = code == SSNE_OK && j->rank == 0 && all ? json_dumps(all, JSON_REAL_PRECISION(9)) : NULL;
+  char *text = code == SSNE_OK && j->rank == 0 ? json_dumps(all, JSON_REAL_PRECISION(9)) : NULL;
   json_decref(all);
-  return code == SSNE_OK ? share(j, json, err) : code;
+  if (code == SSNE_OK && j->rank == 0 && !text)
+    code = ssne_fail(err, SSNE_FAILED, "out of memory for the account of the stages");
+  code = ssne_agree(j->comm, code, err);
+  if (code == SSNE_OK) code = job_share_text(j, text, json, err);
+  free(text);
+  return code;
 }
 
 static bool read_stage(const json_t *entry, account_stage *out) {

@@ -18,24 +18,29 @@ ssne_code job_require(const char *value, const char *what, ssne_error *err) {
   return ssne_fail(err, SSNE_USAGE, "%s is missing; --help tells more", what);
 }
 
+ssne_code job_share_text(const job *j, const char *text, char **out, ssne_error *err) {
+  int64_t size = j->rank == 0 ? (int64_t)strlen(text) + 1 : 0;
+  *out = NULL;
+  SSNE_TRY(ssne_broadcast(&size, sizeof size, 0, j->comm, err));
+  SSNE_TRY_ALL(j->comm, ssne_alloc(out, size, 1, "characters", err), err);
+  if (j->rank == 0) memcpy(*out, text, (size_t)size);
+  const ssne_code code = ssne_broadcast(*out, size, 0, j->comm, err);
+  if (code != SSNE_OK) ssne_free(out);
+  return code;
+}
+
 ssne_code job_resolve(job *j, char **path, ssne_error *err) {
-  char *absolute = NULL;
+  char *absolute = j->rank == 0 ? realpath(*path, NULL) : NULL;
   ssne_code code = SSNE_OK;
-  if (j->rank == 0) {
-    absolute = realpath(*path, NULL);
-    if (!absolute)
-      code = ssne_fail(err, SSNE_USAGE, "%s: cannot be opened: %s", *path, strerror(errno));
-  }
+  if (j->rank == 0 && !absolute)
+    code = ssne_fail(err, SSNE_USAGE, "%s: cannot be opened: %s", *path, strerror(errno));
   code = ssne_agree(j->comm, code, err);
-  int64_t size = absolute ? (int64_t)strlen(absolute) + 1 : 0;
-  if (code == SSNE_OK) code = ssne_broadcast(&size, sizeof size, 0, j->comm, err);
   if (code == SSNE_OK) {
     ssne_free(path);
-    code = ssne_agree(j->comm, ssne_alloc(path, size, 1, "characters", err), err);
+    code = job_share_text(j, absolute, path, err);
   }
-  if (code == SSNE_OK && absolute) memcpy(*path, absolute, (size_t)size);
   free(absolute);
-  return code == SSNE_OK ? ssne_broadcast(*path, size, 0, j->comm, err) : code;
+  return code;
 }
 
 job_libraries job_name_libraries(void) {

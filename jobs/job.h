@@ -48,6 +48,10 @@ double job_perplexity(const embed_options *o);
 /* Fails with SSNE_USAGE unless `value` was given; `what` says how to give it. */
 ssne_code job_require(const char *value, const char *what, ssne_error *err);
 
+/* Collective: a copy of rank 0's `text` on every rank, to be freed with ssne_free. On other ranks
+ * `text` is not looked at. */
+ssne_code job_share_text(const job *j, const char *text, char **out, ssne_error *err);
+
 /* Collective: rank 0's absolute path of the existing file or folder *path replaces it on all ranks,
  * so that the record does not depend on where the command was given. */
 ssne_code job_resolve(job *j, char **path, ssne_error *err);
