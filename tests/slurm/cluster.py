@@ -112,28 +112,26 @@ def descendants():
     return found
 
 
-def environment_of(pid):
+def told(pid, what):
+    """What /proc tells of a process; nothing where it has ended."""
     try:
-        return pathlib.Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+        return pathlib.Path(f"/proc/{pid}/{what}").read_bytes()
     except OSError:
-        return []
+        return b""
+
+
+def environment_of(pid):
+    return told(pid, "environ").split(b"\0")
 
 
 def words_of(pid):
     """A process's command line."""
-    try:
-        return pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-    except OSError:
-        return [b""]
+    return told(pid, "cmdline").split(b"\0")
 
 
 def state_of(pid):
     """What the system says of a process, as a dictionary; empty where it has ended."""
-    try:
-        lines = pathlib.Path(f"/proc/{pid}/status").read_text().splitlines()
-    except OSError:
-        return {}
-    return dict(line.split(":\t", 1) for line in lines if ":\t" in line)
+    return dict(line.split(":\t", 1) for line in told(pid, "status").decode().splitlines() if ":\t" in line)
 
 
 def is_stopped(pid):
