@@ -33,6 +33,9 @@ uint32_t ssne_palette(int64_t index, int64_t count);
 #define SSNE_COLOR_UNKNOWN 0xbababau
 #define SSNE_COLOR_UNKNOWN_DARK 0x4a4a4au
 
+/* The colour of a class of `count` on white, SSNE_COLOR_UNKNOWN where `label` is none of them. */
+uint32_t ssne_label_color(int32_t label, int64_t count);
+
 /* Colours for values from low (0) to high: a way through OKLCH (B. Ottosson, 2020) from yellow by
  * green and blue to violet, in steps of equal distance in OKLab, its lightness ever falling; on a
  * dark background the other way round, so that high values stand out on either. */

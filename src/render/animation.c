@@ -11,14 +11,11 @@
 #include <inttypes.h>
 #include <math.h>
 #include <stdbool.h>
-#include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #define FRAME_HUNDREDTHS 8 /* of a second that a frame is shown, */
 #define LAST_FRAMES 24     /* and times as long the last one */
 #define PIXELS_MOST 4096
-#define LEGEND_MOST 20
 #define TEXT_SIZE 96
 
 typedef struct film {
@@ -33,13 +30,9 @@ typedef struct film {
 
 /* --- formats ----------------------------------------------------------------------------- */
 
-static bool ends_in(const char *path, const char *extension) {
-  const char *dot = strrchr(path, '.');
-  return dot && strcasecmp(dot, extension) == 0;
-}
-
 ssne_code ssne_animation_check(const ssne_figure *f, ssne_error *err) {
-  if (!ends_in(f->path, ".gif") && !ends_in(f->path, ".png") && !ends_in(f->path, ".apng"))
+  if (!ssne_format_is(f->path, ".gif") && !ssne_format_is(f->path, ".png") &&
+      !ssne_format_is(f->path, ".apng"))
     return ssne_fail(err, SSNE_USAGE, "%s: an animation's name ends in .gif, .png or .apng",
                      f->path);
   const double shorter = fmin(f->width, f->height) * f->dpi;
@@ -84,13 +77,6 @@ static ssne_code smooth(film *f, ssne_error *err) {
 
 /* --- data -------------------------------------------------------------------------------- */
 
-static uint32_t color_of(const ssne_animation *a, int64_t point) {
-  if (!a->label) return ssne_palette(0, 1);
-  const int32_t label = a->label[point];
-  return label >= 0 && label < a->class_count ? ssne_palette(label, a->class_count)
-                                              : SSNE_COLOR_UNKNOWN;
-}
-
 static void write_points(film *f, FILE *file, int64_t frame) {
   double reach = 0;
   for (int64_t i = 0; i < f->a->count; i++) {
@@ -134,7 +120,7 @@ static stage make_stage(const film *f) {
   stage s = {.width = round(g->width * g->dpi), .height = round(g->height * g->dpi)};
   const double least = fmin(s.width, s.height);
   s.font = fmax(least / 64, 6);
-  const bool named = f->a->label && f->a->class_count <= LEGEND_MOST;
+  const bool named = f->a->label && f->a->class_count <= SSNE_COLORS_MOST;
   s.legend = named ? (int)f->a->class_count : 0;
   const double reserved = named ? 0.17 * s.width : 0;
   s.side = fmin(s.width - reserved, s.height - 3.2 * s.font) - 0.02 * least;
@@ -224,7 +210,8 @@ static ssne_code write_script(const film *f, ssne_error *err) {
 
 /* --- the film ---------------------------------------------------------------------------- */
 
-static ssne_code join_frames(const film *f, FILE *file, ssne_error *err) {
+static ssne_code join_frames(void *context, FILE *file, ssne_error *err) {
+  const film *f = context;
   ssne_apng apng = {.file = file, .frames = f->a->frames};
   for (int64_t i = 0; i < f->a->frames; i++) {
     uint8_t *bytes = NULL;
@@ -240,20 +227,6 @@ static ssne_code join_frames(const film *f, FILE *file, ssne_error *err) {
   }
   ssne_apng_end(&apng);
   return SSNE_OK;
-}
-
-static ssne_code save_apng(const film *f, ssne_error *err) {
-  char *bytes = NULL;
-  size_t size = 0;
-  FILE *file = open_memstream(&bytes, &size);
-  if (!file) return ssne_fail(err, SSNE_FAILED, "out of memory for %s", f->a->figure.path);
-  ssne_code code = join_frames(f, file, err);
-  if (fclose(file) != 0 && code == SSNE_OK)
-    code = ssne_fail(err, SSNE_FAILED, "out of memory for %s", f->a->figure.path);
-  if (code == SSNE_OK)
-    code = ssne_publish(f->a->figure.path, (const uint8_t *)bytes, (int64_t)size, err);
-  free(bytes);
-  return code;
 }
 
 static ssne_code save_gif(const film *f, ssne_error *err) {
@@ -276,15 +249,17 @@ static ssne_code draw(film *f, ssne_error *err) {
   SSNE_TRY(ssne_alloc(&f->color, f->a->count, sizeof *f->color, "colours", err));
   SSNE_TRY(ssne_alloc(&f->reach, f->a->frames, sizeof *f->reach, "frames", err));
   SSNE_TRY(ssne_alloc(&f->text, f->a->frames, sizeof *f->text, "frames", err));
-  for (int64_t i = 0; i < f->a->count; i++) f->color[i] = color_of(f->a, i);
+  for (int64_t i = 0; i < f->a->count; i++)
+    f->color[i] =
+        f->a->label ? ssne_label_color(f->a->label[i], f->a->class_count) : ssne_palette(0, 1);
   SSNE_TRY(write_data(f, err));
   SSNE_TRY(write_script(f, err));
   SSNE_TRY(ssne_gnuplot_run(f->folder, f->gif ? "gif" : "pngcairo", err));
-  return f->gif ? save_gif(f, err) : save_apng(f, err);
+  return f->gif ? save_gif(f, err) : ssne_publish_written(f->a->figure.path, join_frames, f, err);
 }
 
 ssne_code ssne_animation_draw(const ssne_animation *animation, ssne_error *err) {
-  film f = {.a = animation, .gif = ends_in(animation->figure.path, ".gif")};
+  film f = {.a = animation, .gif = ssne_format_is(animation->figure.path, ".gif")};
   SSNE_TRY(ssne_animation_check(&animation->figure, err));
   if (animation->frames < 1 || animation->count < 1)
     return ssne_fail(err, SSNE_FAILED, "no frames: there is nothing to draw");

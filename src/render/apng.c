@@ -1,18 +1,9 @@
 #include "apng.h"
+#include "png_bytes.h"
 
 #include <stdbool.h>
 #include <string.h>
 #include <zlib.h>
-
-enum { SIGNATURE = 8, FRAME = 12, HEADER = 13 };
-
-static uint32_t get_be32(const uint8_t *p) {
-  return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
-}
-
-static void put_be32(uint8_t *p, uint32_t value) {
-  for (int i = 0; i < 4; i++) p[i] = (uint8_t)(value >> (24 - 8 * i));
-}
 
 /* A chunk of `head` (of the animation) and `data`, either of which may be empty. */
 static void write_chunk(FILE *file, const char *type, const uint8_t *head, uint32_t head_length,
@@ -21,28 +12,28 @@ static void write_chunk(FILE *file, const char *type, const uint8_t *head, uint3
   uLong sum = crc32(0, (const Bytef *)type, 4);
   if (head_length > 0) sum = crc32(sum, head, head_length);
   if (length > 0) sum = crc32(sum, data, length);
-  put_be32(number, head_length + length);
+  ssne_put_be32(number, head_length + length);
   fwrite(number, 1, 4, file);
   fwrite(type, 1, 4, file);
   if (head_length > 0) fwrite(head, 1, head_length, file);
   if (length > 0) fwrite(data, 1, length, file);
-  put_be32(number, (uint32_t)sum);
+  ssne_put_be32(number, (uint32_t)sum);
   fwrite(number, 1, 4, file);
 }
 
 static void begin(ssne_apng *apng, const uint8_t *png) {
   uint8_t control[8];
-  memcpy(apng->header, png + SIGNATURE + 8, HEADER);
-  fwrite(png, 1, SIGNATURE, apng->file);
-  write_chunk(apng->file, "IHDR", apng->header, HEADER, NULL, 0);
-  put_be32(control, (uint32_t)apng->frames);
-  put_be32(control + 4, 0); /* again and again */
+  memcpy(apng->header, png + PNG_SIGNATURE + 8, PNG_HEADER);
+  fwrite(png, 1, PNG_SIGNATURE, apng->file);
+  write_chunk(apng->file, "IHDR", apng->header, PNG_HEADER, NULL, 0);
+  ssne_put_be32(control, (uint32_t)apng->frames);
+  ssne_put_be32(control + 4, 0); /* again and again */
   write_chunk(apng->file, "acTL", control, sizeof control, NULL, 0);
 }
 
 static void write_control(ssne_apng *apng, int milliseconds) {
   uint8_t control[26] = {0}; /* at 0, 0; replaces all */
-  put_be32(control, apng->sequence++);
+  ssne_put_be32(control, apng->sequence++);
   memcpy(control + 4, apng->header, 8); /* width and height */
   control[20] = (uint8_t)(milliseconds >> 8);
   control[21] = (uint8_t)milliseconds;
@@ -57,23 +48,23 @@ static void write_data(ssne_apng *apng, const uint8_t *data, uint32_t length) {
     write_chunk(apng->file, "IDAT", NULL, 0, data, length);
     return;
   }
-  put_be32(number, apng->sequence++);
+  ssne_put_be32(number, apng->sequence++);
   write_chunk(apng->file, "fdAT", number, sizeof number, data, length);
 }
 
 ssne_code ssne_apng_add(ssne_apng *apng, const uint8_t *bytes, int64_t length, int milliseconds,
                         ssne_error *err) {
-  const bool headed =
-      length > SIGNATURE + FRAME + HEADER && memcmp(bytes + SIGNATURE, "\0\0\0\rIHDR", 8) == 0;
+  const bool headed = length > PNG_SIGNATURE + PNG_FRAME + PNG_HEADER &&
+                      memcmp(bytes + PNG_SIGNATURE, "\0\0\0\rIHDR", 8) == 0;
   if (headed && apng->written == 0) begin(apng, bytes);
-  if (!headed || memcmp(bytes + SIGNATURE + 8, apng->header, HEADER) != 0)
+  if (!headed || memcmp(bytes + PNG_SIGNATURE + 8, apng->header, PNG_HEADER) != 0)
     return ssne_fail(err, SSNE_FAILED, "gnuplot drew frames of different kinds");
   write_control(apng, milliseconds);
-  for (int64_t at = SIGNATURE; at + FRAME <= length;) {
-    const int64_t size = get_be32(bytes + at);
-    if (at + FRAME + size > length) break;
+  for (int64_t at = PNG_SIGNATURE; at + PNG_FRAME <= length;) {
+    const int64_t size = ssne_get_be32(bytes + at);
+    if (at + PNG_FRAME + size > length) break;
     if (memcmp(bytes + at + 4, "IDAT", 4) == 0) write_data(apng, bytes + at + 8, (uint32_t)size);
-    at += FRAME + size;
+    at += PNG_FRAME + size;
   }
   apng->written++;
   return SSNE_OK;

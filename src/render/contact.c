@@ -1,4 +1,5 @@
 #include "assignment.h"
+#include "format.h"
 #include "publish.h"
 #include "shardsne/memory.h"
 #include "shardsne/page.h"
@@ -7,9 +8,7 @@
 #include <math.h>
 #include <png.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #define CELL_LEAST 6 /* pixels */
 #define PIECE 256    /* images made at a time */
@@ -21,18 +20,17 @@ static int cell_of(const ssne_contact *c) {
 }
 
 ssne_code ssne_contact_check(const ssne_contact *c, ssne_error *err) {
-  const char *dot = strrchr(c->path, '.');
-  if (!dot || strcasecmp(dot, ".png") != 0)
+  if (!ssne_format_is(c->path, ".png"))
     return ssne_fail(err, SSNE_USAGE, "%s: a contact map is a PNG: its name ends in .png", c->path);
   if (c->side < 2 || c->side > SSNE_CONTACT_SIDE_MOST)
     return ssne_fail(err, SSNE_USAGE, "a contact map of %d images a side: choose from 2 to %d",
                      c->side, SSNE_CONTACT_SIDE_MOST);
-  if (c->width > 32767 || c->height > 32767 || cell_of(c) < CELL_LEAST)
+  if (c->width > SSNE_PIXELS_MOST || c->height > SSNE_PIXELS_MOST || cell_of(c) < CELL_LEAST)
     return ssne_fail(
         err, SSNE_USAGE,
         "%d images a side on %d x %d pixels: each would have %d, and %d are the least; "
-        "choose another --size or --dpi (no side may have more than 32767)",
-        c->side, c->width, c->height, cell_of(c), CELL_LEAST);
+        "choose another --size or --dpi (no side may have more than %d)",
+        c->side, c->width, c->height, cell_of(c), CELL_LEAST, SSNE_PIXELS_MOST);
   return SSNE_OK;
 }
 
@@ -76,11 +74,8 @@ static void draw_image(const canvas *v, int64_t point, int cell, const ssne_smal
   const ssne_contact *c = v->c;
   const int left = v->left + cell % c->side * v->cell + v->gap;
   const int top = v->top + cell / c->side * v->cell + v->gap;
-  if (v->frame > 0) {
-    const bool known = c->label[point] >= 0 && c->label[point] < c->class_count;
-    fill(v, left, top, v->cell - 2 * v->gap,
-         known ? ssne_palette(c->label[point], c->class_count) : SSNE_COLOR_UNKNOWN);
-  }
+  if (v->frame > 0)
+    fill(v, left, top, v->cell - 2 * v->gap, ssne_label_color(c->label[point], c->class_count));
   if (image->width == 0) { /* gray, in place of what could not be read */
     fill(v, left + v->frame, top + v->frame, image_side(v), 0xe4e4e4);
     return;
@@ -135,7 +130,8 @@ static bool write_rows(const canvas *v, png_structp png, png_infop info, FILE *f
   return true;
 }
 
-static ssne_code encode(const canvas *v, FILE *file, ssne_error *err) {
+static ssne_code encode(void *context, FILE *file, ssne_error *err) {
+  const canvas *v = context;
   char message[128] = "out of memory";
   png_structp png = png_create_write_struct(PNG_LIBPNG_VER_STRING, message, on_error, on_warning);
   png_infop info = png ? png_create_info_struct(png) : NULL;
@@ -143,19 +139,6 @@ static ssne_code encode(const canvas *v, FILE *file, ssne_error *err) {
   png_destroy_write_struct(&png, &info);
   if (done) return SSNE_OK;
   return ssne_fail(err, SSNE_FAILED, "the contact map cannot be made a PNG: %s", message);
-}
-
-static ssne_code save(const canvas *v, ssne_error *err) {
-  char *bytes = NULL;
-  size_t size = 0;
-  FILE *file = open_memstream(&bytes, &size);
-  if (!file) return ssne_fail(err, SSNE_FAILED, "out of memory for %s", v->c->path);
-  ssne_code code = encode(v, file, err);
-  if (fclose(file) != 0 && code == SSNE_OK)
-    code = ssne_fail(err, SSNE_FAILED, "out of memory for %s", v->c->path);
-  if (code == SSNE_OK) code = ssne_publish(v->c->path, (const uint8_t *)bytes, (int64_t)size, err);
-  free(bytes);
-  return code;
 }
 
 ssne_code ssne_contact_draw(const ssne_contact *c, ssne_error *err) {
@@ -171,7 +154,7 @@ ssne_code ssne_contact_draw(const ssne_contact *c, ssne_error *err) {
   ssne_code code = ssne_alloc(&cell, c->count, sizeof *cell, "cells of the grid", err);
   if (code == SSNE_OK) code = place_points(c, cell, err);
   if (code == SSNE_OK) code = draw_images(&v, cell, err);
-  if (code == SSNE_OK) code = save(&v, err);
+  if (code == SSNE_OK) code = ssne_publish_written(c->path, encode, &v, err);
   ssne_free(&cell);
   ssne_free(&v.rgb);
   return code;

@@ -7,9 +7,6 @@
 #include <math.h>
 #include <string.h>
 
-/* The largest side of an image that cairo draws. */
-#define PIXELS_MOST 32767
-
 ssne_code ssne_figure_check(const ssne_figure *f, ssne_error *err) {
   const ssne_format *format = NULL;
   SSNE_TRY(ssne_format_choose(f->path, &format, err));
@@ -17,11 +14,11 @@ ssne_code ssne_figure_check(const ssne_figure *f, ssne_error *err) {
   if (!(shorter >= 2 && longer <= 200))
     return ssne_fail(err, SSNE_USAGE, "a figure of %g x %g inches: choose from 2 to 200", f->width,
                      f->height);
-  if (strcmp(format->terminal, "pngcairo") == 0 && longer * f->dpi > PIXELS_MOST)
+  if (strcmp(format->terminal, "pngcairo") == 0 && longer * f->dpi > SSNE_PIXELS_MOST)
     return ssne_fail(err, SSNE_USAGE,
                      "a figure of %g x %g inches at %d dots an inch: no side may have more than %d "
                      "pixels",
-                     f->width, f->height, f->dpi, PIXELS_MOST);
+                     f->width, f->height, f->dpi, SSNE_PIXELS_MOST);
   return SSNE_OK;
 }
 

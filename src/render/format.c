@@ -1,10 +1,10 @@
 #include "format.h"
+#include "png_bytes.h"
 
 #include "shardsne/memory.h"
 
 #include <inttypes.h>
 #include <math.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -18,26 +18,22 @@ static const ssne_format formats[] = {{".png", "pngcairo", 0, 3, 96.0 / 72},
                                       {".svg", "svg", 96, 4.5, 1},
                                       {".pdf", "pdfcairo", 72, 3, 96.0 / 72}};
 
-ssne_code ssne_format_choose(const char *path, const ssne_format **out, ssne_error *err) {
+bool ssne_format_is(const char *path, const char *extension) {
   const char *dot = strrchr(path, '.');
-  for (size_t i = 0; dot && i < COUNT(formats); i++) {
+  return dot && strcasecmp(dot, extension) == 0;
+}
+
+ssne_code ssne_format_choose(const char *path, const ssne_format **out, ssne_error *err) {
+  for (size_t i = 0; i < COUNT(formats); i++) {
     *out = &formats[i];
-    if (strcasecmp(dot, formats[i].extension) == 0) return SSNE_OK;
+    if (ssne_format_is(path, formats[i].extension)) return SSNE_OK;
   }
   return ssne_fail(err, SSNE_USAGE, "%s: a picture's name ends in .png, .svg or .pdf", path);
 }
 
-/* --- PNG (ISO/IEC 15948): a signature, then chunks of length, type, data, checksum --- */
+/* --- PNG --- */
 
-enum { PNG_SIGNATURE = 8, PNG_FRAME = 12, PNG_HEADER_END = 33, PNG_DENSITY = 21 };
-
-static uint32_t get_be32(const uint8_t *p) {
-  return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
-}
-
-static void put_be32(uint8_t *p, uint32_t value) {
-  for (int i = 0; i < 4; i++) p[i] = (uint8_t)(value >> (24 - 8 * i));
-}
+enum { PNG_HEADER_END = PNG_SIGNATURE + PNG_FRAME + PNG_HEADER, PNG_DENSITY = PNG_FRAME + 9 };
 
 static bool is_whole_png(const uint8_t *bytes, int64_t length) {
   if (length < PNG_HEADER_END || memcmp(bytes, "\x89PNG\r\n\x1a\n", PNG_SIGNATURE) != 0 ||
@@ -46,7 +42,7 @@ static bool is_whole_png(const uint8_t *bytes, int64_t length) {
   int64_t at = PNG_SIGNATURE;
   while (at + PNG_FRAME <= length) {
     const uint8_t *type = bytes + at + 4;
-    at += PNG_FRAME + (int64_t)get_be32(bytes + at);
+    at += PNG_FRAME + (int64_t)ssne_get_be32(bytes + at);
     if (memcmp(type, "IEND", 4) == 0) return at == length;
   }
   return false;
@@ -55,12 +51,12 @@ static bool is_whole_png(const uint8_t *bytes, int64_t length) {
 static void write_density(uint8_t *chunk, int dpi) {
   const uint32_t per_metre = (uint32_t)lround(dpi / 0.0254);
   static const uint8_t type[4] = {'p', 'H', 'Y', 's'};
-  put_be32(chunk, 9);
+  ssne_put_be32(chunk, 9);
   memcpy(chunk + 4, type, sizeof type);
-  put_be32(chunk + 8, per_metre);
-  put_be32(chunk + 12, per_metre);
+  ssne_put_be32(chunk + 8, per_metre);
+  ssne_put_be32(chunk + 12, per_metre);
   chunk[16] = 1; /* the unit is the metre */
-  put_be32(chunk + 17, (uint32_t)crc32(0, chunk + 4, 13));
+  ssne_put_be32(chunk + 17, (uint32_t)crc32(0, chunk + 4, 13));
 }
 
 /* Copies the chunks, the new density after the header and none of another. */
@@ -71,7 +67,7 @@ static ssne_code set_density(int dpi, uint8_t **bytes, int64_t *length, ssne_err
   write_density(out + PNG_HEADER_END, dpi);
   int64_t used = PNG_HEADER_END + PNG_DENSITY;
   for (int64_t at = PNG_HEADER_END, size; at < *length; at += size) {
-    size = PNG_FRAME + (int64_t)get_be32(*bytes + at);
+    size = PNG_FRAME + (int64_t)ssne_get_be32(*bytes + at);
     if (memcmp(*bytes + at + 4, "pHYs", 4) == 0) continue;
     memcpy(out + used, *bytes + at, (size_t)size);
     used += size;

@@ -3,7 +3,11 @@
 #define SSNE_RENDER_FORMAT_H
 
 #include "shardsne/status.h"
+#include <stdbool.h>
 #include <stdint.h>
+
+/* The largest side, in pixels, of an image that cairo draws. */
+#define SSNE_PIXELS_MOST 32767
 
 /* A terminal draws on a canvas of its own units; a "point" below is 1/72 inch. */
 typedef struct ssne_format {
@@ -14,7 +18,10 @@ typedef struct ssne_format {
   double font_unit;     /* canvas units of font size 1 */
 } ssne_format;
 
-/* The format of a path by its extension, in either case. SSNE_USAGE where it is none of the three.
+/* Whether a path ends in an extension such as ".png", in either case. */
+bool ssne_format_is(const char *path, const char *extension);
+
+/* The format of a path by its extension. SSNE_USAGE where it is none of the three.
  */
 ssne_code ssne_format_choose(const char *path, const ssne_format **out, ssne_error *err);
 

@@ -1,5 +1,6 @@
 #include "shardsne/page.h"
 
+#include "format.h"
 #include "page_text.h"
 #include "publish.h"
 #include "shardsne/memory.h"
@@ -11,7 +12,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 /* Thumbnails' sides in pixels: of a thousand, of some thousands, of more. */
 #define SIDES 3
@@ -21,8 +21,7 @@ static const struct {
 } sides[SIDES] = {{2000, 96}, {6000, 64}, {INT64_MAX, 48}};
 
 bool ssne_page_is(const char *path) {
-  const char *dot = strrchr(path, '.');
-  return dot && (strcasecmp(dot, ".html") == 0 || strcasecmp(dot, ".htm") == 0);
+  return ssne_format_is(path, ".html") || ssne_format_is(path, ".htm");
 }
 
 /* --- text -------------------------------------------------------------------------------- */
@@ -221,7 +220,8 @@ static ssne_code write_filled(const ssne_page *page, const char *word, size_t le
 }
 
 /* The template, with what @word@ stands for in its place. */
-static ssne_code write_page(const ssne_page *page, FILE *file, ssne_error *err) {
+static ssne_code write_page(void *context, FILE *file, ssne_error *err) {
+  const ssne_page *page = context;
   for (const char *s = page_html; *s;) {
     const char *end = *s == '@' ? strchr(s + 1, '@') : NULL;
     if (!end) {
@@ -235,15 +235,5 @@ static ssne_code write_page(const ssne_page *page, FILE *file, ssne_error *err) 
 }
 
 ssne_code ssne_page_write(const ssne_page *page, ssne_error *err) {
-  char *bytes = NULL;
-  size_t size = 0;
-  FILE *file = open_memstream(&bytes, &size);
-  if (!file) return ssne_fail(err, SSNE_FAILED, "out of memory for %s", page->path);
-  ssne_code code = write_page(page, file, err);
-  const bool failed = ferror(file) != 0;
-  if ((fclose(file) != 0 || failed) && code == SSNE_OK)
-    code = ssne_fail(err, SSNE_FAILED, "out of memory for %s", page->path);
-  if (code == SSNE_OK) code = ssne_publish(page->path, (const uint8_t *)bytes, (int64_t)size, err);
-  free(bytes);
-  return code;
+  return ssne_publish_written(page->path, write_page, (void *)page, err);
 }

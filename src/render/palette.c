@@ -19,6 +19,10 @@ uint32_t ssne_palette(int64_t index, int64_t count) {
   return count <= SSNE_COLORS_MOST ? twenty[index] : petroff[0];
 }
 
+uint32_t ssne_label_color(int32_t label, int64_t count) {
+  return label >= 0 && label < count ? ssne_palette(label, count) : SSNE_COLOR_UNKNOWN;
+}
+
 ssne_theme ssne_theme_of(const ssne_picture *picture) {
   if (picture->dark) return (ssne_theme){0x14161a, 0xe8e8e8, 0x909090, SSNE_COLOR_UNKNOWN_DARK};
   return (ssne_theme){0xffffff, 0x202020, 0x808080, SSNE_COLOR_UNKNOWN};

@@ -7,9 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The largest side of an image that cairo draws. */
-#define PIXELS_MOST 32767
-
 static ssne_code check_options(const ssne_picture *p, const ssne_format *format, ssne_error *err) {
   const double longer = p->width > p->height ? p->width : p->height;
   if (!(p->width >= 0.5 && p->height >= 0.5 && longer <= 200))
@@ -20,12 +17,12 @@ static ssne_code check_options(const ssne_picture *p, const ssne_format *format,
   if (p->mode == SSNE_MODE_DENSITY && p->text == SSNE_TEXT_NUMBERS)
     return ssne_fail(err, SSNE_USAGE, "a density has no points to write numbers on");
   if (p->dpi < 1) return ssne_fail(err, SSNE_USAGE, "%d dots an inch: choose at least 1", p->dpi);
-  if (format->canvas_inch == 0 && longer * p->dpi > PIXELS_MOST)
+  if (format->canvas_inch == 0 && longer * p->dpi > SSNE_PIXELS_MOST)
     return ssne_fail(
         err, SSNE_USAGE,
         "a picture of %g x %g inches at %d dots an inch: no side may have more than %d "
         "pixels",
-        p->width, p->height, p->dpi, PIXELS_MOST);
+        p->width, p->height, p->dpi, SSNE_PIXELS_MOST);
   return SSNE_OK;
 }
 

@@ -4,7 +4,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -42,5 +44,20 @@ ssne_code ssne_publish(const char *path, const uint8_t *bytes, int64_t length, s
   if (code != SSNE_OK) (void)unlink(partial); /* the failure before it is the one to tell */
 done:
   ssne_free(&partial);
+  return code;
+}
+
+ssne_code ssne_publish_written(const char *path, ssne_publish_writer *write, void *context,
+                               ssne_error *err) {
+  char *bytes = NULL;
+  size_t size = 0;
+  FILE *file = open_memstream(&bytes, &size);
+  if (!file) return ssne_fail(err, SSNE_FAILED, "out of memory for %s", path);
+  ssne_code code = write(context, file, err);
+  const bool failed = ferror(file) != 0;
+  if ((fclose(file) != 0 || failed) && code == SSNE_OK)
+    code = ssne_fail(err, SSNE_FAILED, "out of memory for %s", path);
+  if (code == SSNE_OK) code = ssne_publish(path, (const uint8_t *)bytes, (int64_t)size, err);
+  free(bytes);
   return code;
 }
