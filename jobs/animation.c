@@ -1,10 +1,10 @@
 #include "animation.h"
 
+#include "figure.h"
 #include "history.h"
 #include "subset.h"
 
 #include "shardsne/agree.h"
-#include "shardsne/figures.h"
 #include "shardsne/memory.h"
 
 #include <inttypes.h>
@@ -12,8 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MOST_POINTS 20000
-#define SEED 0
 #define PIECE INT64_C(16384) /* rows that pass at once */
 
 typedef struct frames {
@@ -30,9 +28,7 @@ typedef struct frames {
 } frames;
 
 static ssne_code describe(const job *j, ssne_figure *figure, ssne_error *err) {
-  const render_options *o = &j->options.render;
-  *figure = (ssne_figure){.path = o->plot, .dpi = (int)(o->dpi / 3)};
-  return options_size(o->size, &figure->width, &figure->height, err);
+  return figure_describe(j, j->options.render.dpi / 3, figure, err);
 }
 
 ssne_code animation_check(const job *j, ssne_error *err) {
@@ -142,7 +138,7 @@ static ssne_code draw(const job *j, ssne_store *store, const char *path, ssne_er
   frames f = {.store = store};
   subset s = {.count = 0};
   ssne_code code = open_snapshots(&f, path, err);
-  if (code == SSNE_OK) code = subset_choose(store, MOST_POINTS, SEED, &s, err);
+  if (code == SSNE_OK) code = subset_choose(store, SUBSET_SHOWN, &s, err);
   if (code == SSNE_OK) code = draw_film(j, &f, &s, err);
   subset_free(&s);
   ssne_free(&f.number);

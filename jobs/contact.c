@@ -5,6 +5,7 @@
 
 #include "shardsne/agree.h"
 #include "shardsne/page.h"
+#include "shardsne/render.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -12,10 +13,6 @@
 
 /* So many candidates for each cell, of which one stands for those around it. */
 #define CANDIDATES 16
-#define SEED 0
-
-/* Frames of more colours are told apart by nobody. */
-#define MOST_FRAMES 20
 
 bool contact_wanted(const job *j) {
   return j->options.render.thumbnails > 0;
@@ -48,8 +45,9 @@ static ssne_code draw_images(const job *j, const subset *s, inputs *in, const ch
     return ssne_fail(err, SSNE_USAGE, "%s: its images are not at hand: %s", path, in->why);
   contact.count = s->count;
   contact.xy = s->xy;
-  const bool framed =
-      s->labelled && s->class_count <= MOST_FRAMES && strcmp(j->options.render.color, "none") != 0;
+  const bool framed = /* in colours that can be told apart */
+      s->labelled && s->class_count <= SSNE_COLORS_MOST &&
+      strcmp(j->options.render.color, "none") != 0;
   contact.label = framed ? s->label : NULL;
   contact.class_count = s->class_count;
   contact.images = inputs_give;
@@ -68,7 +66,7 @@ static ssne_code draw(const job *j, ssne_store *store, const char *path, ssne_er
   const int64_t cells = j->options.render.thumbnails * j->options.render.thumbnails;
   subset s = {.count = 0};
   inputs in = {.folder = NULL};
-  ssne_code code = subset_choose(store, CANDIDATES * cells, SEED, &s, err);
+  ssne_code code = subset_choose(store, CANDIDATES * cells, &s, err);
   if (code == SSNE_OK) code = subset_thin(&s, cells, err);
   if (code == SSNE_OK) code = subset_read_names(store, &s, err);
   if (code == SSNE_OK)

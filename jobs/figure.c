@@ -5,20 +5,19 @@
 
 #include "shardsne/agree.h"
 #include "shardsne/clock.h"
-#include "shardsne/figures.h"
 #include "shardsne/memory.h"
 
 #include <stdio.h>
 
-static ssne_code describe(const job *j, ssne_figure *figure, ssne_error *err) {
+ssne_code figure_describe(const job *j, int64_t dpi, ssne_figure *figure, ssne_error *err) {
   const render_options *o = &j->options.render;
-  *figure = (ssne_figure){.path = o->plot, .dpi = (int)o->dpi};
+  *figure = (ssne_figure){.path = o->plot, .dpi = (int)dpi};
   return options_size(o->size, &figure->width, &figure->height, err);
 }
 
 ssne_code figure_check(const job *j, ssne_error *err) {
   ssne_figure figure;
-  SSNE_TRY(describe(j, &figure, err));
+  SSNE_TRY(figure_describe(j, j->options.render.dpi, &figure, err));
   return ssne_figure_check(&figure, err);
 }
 
@@ -43,7 +42,7 @@ static ssne_code draw_history(const job *j, ssne_store *store, const char *path,
   ssne_set_shape shape = {0};
   ssne_course_entry *course = NULL;
   ssne_figure figure;
-  SSNE_TRY(describe(j, &figure, err));
+  SSNE_TRY(figure_describe(j, j->options.render.dpi, &figure, err));
   SSNE_TRY(ssne_store_shape(store, SSNE_SET_HISTORY, &shape, err));
   if (!shape.exists || shape.rows == 0)
     return ssne_fail(err, SSNE_USAGE, "%s holds no history of an embedding", path);
@@ -100,7 +99,7 @@ static ssne_code draw_stages(const job *j, ssne_store *store, const char *path, 
   step_account *accounts = NULL;
   int count = 0;
   ssne_figure figure;
-  SSNE_TRY(describe(j, &figure, err));
+  SSNE_TRY(figure_describe(j, j->options.render.dpi, &figure, err));
   SSNE_TRY(ssne_alloc(&accounts, STEPS, sizeof *accounts, "stages", err));
   ssne_code code =
       add_step(store, ACCOUNT_OF_EXTRACT, "extract", &accounts[0], panels, &count, err);

@@ -4,6 +4,11 @@
 
 #include "job.h"
 
+#include "shardsne/figures.h"
+
+/* Not collective: path, size and resolution as the options have them, with `dpi` dots an inch. */
+ssne_code figure_describe(const job *j, int64_t dpi, ssne_figure *figure, ssne_error *err);
+
 /* Not collective: that the figure asked for can be drawn, as far as the options tell. */
 ssne_code figure_check(const job *j, ssne_error *err);
 

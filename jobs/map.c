@@ -1,6 +1,7 @@
 /* The map of a run file's embedding: every rank surveys and counts its own rows; rank 0 lays the
  * picture out and has gnuplot draw it. */
 #include "map.h"
+#include "texts.h"
 
 #include "shardsne/agree.h"
 #include "shardsne/exchange.h"
@@ -169,14 +170,8 @@ static ssne_code read_names(map *m, ssne_error *err) {
   SSNE_TRY(ssne_store_shape(m->store, SSNE_SET_CLASSES, &shape, err));
   if (!shape.exists || shape.rows < m->class_count) return SSNE_OK;
   m->class_count = shape.rows;
-  SSNE_TRY(ssne_alloc(&m->class_text, shape.rows, (size_t)shape.width + 1, "class names", err));
-  SSNE_TRY(ssne_alloc(&m->classes, shape.rows, sizeof *m->classes, "class names", err));
-  for (int64_t c = 0; c < shape.rows; c++) {
-    m->classes[c] = m->class_text + c * (shape.width + 1);
-    SSNE_TRY(ssne_store_read(m->store, SSNE_SET_CLASSES, c, 1,
-                             m->class_text + c * (shape.width + 1), err));
-  }
-  return SSNE_OK;
+  return texts_read(m->store, SSNE_SET_CLASSES, NULL, shape.rows, shape.width, &m->class_text,
+                    &m->classes, err);
 }
 
 /* Collective: which classes there are. */

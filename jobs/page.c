@@ -10,10 +10,6 @@
 #include <stdio.h>
 #include <string.h>
 
-/* More points are neither told apart by a mouse nor quick to draw. */
-#define MOST_POINTS 20000
-#define SEED 0
-
 bool page_wanted(const job *j) {
   return j->options.render.plot && ssne_page_is(j->options.render.plot);
 }
@@ -23,7 +19,7 @@ static void describe(const subset *s, const inputs *in, char *text, size_t size)
   char sampled[128] = "";
   if (s->count < s->total)
     snprintf(sampled, sizeof sampled, ", a sample of %" PRId64 ", drawn by class with seed %d",
-             s->total, SEED);
+             s->total, SUBSET_SEED);
   snprintf(
       text, size, "%" PRId64 " points%s. %s%s%sPoint at one; turn the wheel, drag, double-click.",
       s->count, sampled, in->folder ? "" : "Without the images: ", in->why, in->folder ? "" : ". ");
@@ -58,7 +54,7 @@ static ssne_code write_page(const job *j, const char *path, const subset *s, inp
 static ssne_code draw(const job *j, ssne_store *store, const char *path, ssne_error *err) {
   subset s = {.count = 0};
   inputs in = {.folder = NULL};
-  ssne_code code = subset_choose(store, MOST_POINTS, SEED, &s, err);
+  ssne_code code = subset_choose(store, SUBSET_SHOWN, &s, err);
   if (code == SSNE_OK) code = subset_read_names(store, &s, err);
   if (code == SSNE_OK)
     code = inputs_find(store, j->options.render.images, s.names, j->threads, &in, err);

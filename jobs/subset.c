@@ -1,4 +1,5 @@
 #include "subset.h"
+#include "texts.h"
 
 #include "shardsne/memory.h"
 #include "shardsne/random.h"
@@ -41,7 +42,6 @@ typedef struct candidate {
 
 typedef struct choice {
   ssne_store *store;
-  uint64_t seed;
   int64_t rows, classes; /* of the file; classes: and one of no class, the last */
   float *xy;             /* [PIECE, 2] */
   int32_t *label;        /* [PIECE] */
@@ -98,7 +98,8 @@ static ssne_code pass(choice *c, bool labelled, ssne_error *err) {
       candidate point = {.row = first + r, .xy = {c->xy[2 * r], c->xy[2 * r + 1]}, .label = -1};
       if (!isfinite(point.xy[0]) || !isfinite(point.xy[1])) continue;
       if (labelled && c->label[r] >= 0 && c->label[r] < c->classes - 1) point.label = c->label[r];
-      if (c->chosen) point.key = ssne_random_bits(c->seed, SSNE_RANDOM_SUBSET, (uint64_t)point.row);
+      if (c->chosen)
+        point.key = ssne_random_bits(SUBSET_SEED, SSNE_RANDOM_SUBSET, (uint64_t)point.row);
       take(c, &point);
     }
   }
@@ -106,19 +107,6 @@ static ssne_code pass(choice *c, bool labelled, ssne_error *err) {
 }
 
 /* --- names ------------------------------------------------------------------------------- */
-
-/* Texts of the rows `row` [count] of a set (NULL: 0 ... count - 1), each closed by a zero. */
-static ssne_code read_texts(ssne_store *store, ssne_set set, const int64_t *row, int64_t count,
-                            int64_t width, char **text, const char ***out, ssne_error *err) {
-  SSNE_TRY(ssne_alloc(text, count, (size_t)width + 1, "names", err));
-  SSNE_TRY(ssne_alloc(out, count, sizeof **out, "names", err));
-  for (int64_t i = 0; i < count; i++) {
-    char *place = *text + i * (width + 1);
-    (*out)[i] = place;
-    SSNE_TRY(ssne_store_read(store, set, row ? row[i] : i, 1, place, err));
-  }
-  return SSNE_OK;
-}
 
 /* The number of classes: those that are named, or as many as the labels tell. */
 static ssne_code read_classes(choice *c, subset *s, ssne_error *err) {
@@ -138,7 +126,7 @@ static ssne_code read_classes(choice *c, subset *s, ssne_error *err) {
                      s->class_count - 1, MOST_CLASSES);
   c->classes = s->class_count + 1;
   if (!named) return SSNE_OK;
-  return read_texts(c->store, SSNE_SET_CLASSES, NULL, s->class_count, names.width, &s->class_text,
+  return texts_read(c->store, SSNE_SET_CLASSES, NULL, s->class_count, names.width, &s->class_text,
                     &s->classes, err);
 }
 
@@ -166,7 +154,7 @@ ssne_code subset_read_names(ssne_store *store, subset *s, ssne_error *err) {
   SSNE_TRY(ssne_store_shape(store, SSNE_SET_SAMPLE_NAMES, &names, err));
   SSNE_TRY(ssne_store_shape(store, SSNE_SET_COORDINATES, &coordinates, err));
   if (!names.exists || names.rows != coordinates.rows) return SSNE_OK;
-  return read_texts(store, SSNE_SET_SAMPLE_NAMES, s->row, s->count, names.width, &s->name_text,
+  return texts_read(store, SSNE_SET_SAMPLE_NAMES, s->row, s->count, names.width, &s->name_text,
                     &s->names, err);
 }
 
@@ -201,9 +189,8 @@ static ssne_code choose(choice *c, int64_t most, subset *s, ssne_error *err) {
   return keep(c, s, err);
 }
 
-ssne_code subset_choose(ssne_store *store, int64_t most, uint64_t seed, subset *out,
-                        ssne_error *err) {
-  choice c = {.store = store, .seed = seed};
+ssne_code subset_choose(ssne_store *store, int64_t most, subset *out, ssne_error *err) {
+  choice c = {.store = store};
   *out = (subset){.count = 0};
   const ssne_code code = choose(&c, most, out, err);
   ssne_free(&c.xy);

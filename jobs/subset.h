@@ -20,14 +20,19 @@ typedef struct subset {
   const char **names; /* [count] of the samples; NULL: not read, or there are none */
 } subset;
 
+/* More points that are shown each by itself are neither told apart nor quick to draw. */
+#define SUBSET_SHOWN 20000
+
+/* Of the random numbers that choose. */
+#define SUBSET_SEED 0
+
 /* How many points of each class are chosen when `most` of all are: its share, to within one; and
  * where that leaves half of the room at least one of each. `counts`, `out` [classes]. */
 void subset_shares(const int64_t *counts, int64_t classes, int64_t most, int64_t *out);
 
-/* Not collective: chooses at most `most` points, within a class by random numbers of `seed` and the
- * row. Free with subset_free, also after an error. */
-ssne_code subset_choose(ssne_store *store, int64_t most, uint64_t seed, subset *out,
-                        ssne_error *err);
+/* Not collective: chooses at most `most` points, within a class by random numbers of the row. Free
+ * with subset_free, also after an error. */
+ssne_code subset_choose(ssne_store *store, int64_t most, subset *out, ssne_error *err);
 
 /* Not collective: keeps at most `most` points, of each class its share, spread evenly over the part
  * of the map where the class is: every so many along a curve that fills the plane (D. Hilbert,
