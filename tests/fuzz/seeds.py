@@ -94,6 +94,7 @@ def names_seeds():
     yield "\1`touch x`\0$(touch x)\0'; system(\"x\"); '\0\"x\"\0-e\0\\U+1F600\0漢字\0".encode()
     yield b"\6\xff\xfe\xc0\xaf\0" + b"a" * 100 + b"\0'\0''\0'.'\0\n\0\\\0%d\0"
     yield b"\2@x{/=9 b}^_\0\\'\0" + "😀".encode() * 50
+    yield b"\x19a\0b\0c\0d\0e\0f\0g\0h\0'; system(\"title\")\0'.`value`.'\0"
 
 
 def store_seeds():
