@@ -26,6 +26,7 @@ typedef struct extraction {
   int first_stage; /* of the job's stages */
   char *recorded;  /* the options as they stand in the file */
   char model_digest[SSNE_DIGEST_LENGTH];
+  ssne_input *input;
   shard images;
   ssne_transform transform;
   int width, height;
@@ -235,37 +236,29 @@ static ssne_code create_file(extraction *x, ssne_error *err) {
 
 /* --- images and network ------------------------------------------------------------------ */
 
-/* Reads the first of this rank's images that can be read. */
-static ssne_code read_first(const extraction *x, char *path, size_t room, ssne_buffer *file,
-                            ssne_image *image, ssne_error *err) {
+/* The owner of row 0: reads the first of its images that can be read. */
+static ssne_code read_first(const extraction *x, ssne_input_reader *reader, ssne_error *err) {
   const shard *s = &x->images;
   ssne_code code = SSNE_FAILED;
+  int64_t r = 0;
   /* no farther than the first block, which one rank owns whole however many there are */
-  for (int64_t r = 0; r < ssne_partition_block_length(&s->partition, 0) && code != SSNE_OK; r++) {
-    snprintf(path, room, "%s/%s", x->j->options.extract.images, s->names + s->name_offset[r]);
-    code = ssne_image_read(path, file, image, err);
-  }
+  for (; r < ssne_partition_block_length(&s->partition, 0) && code != SSNE_OK; r++)
+    code = ssne_input_read(x->input, s->names + s->name_offset[r], shard_place(s, r), reader, err);
   if (code == SSNE_OK) return SSNE_OK;
   return ssne_fail_in(err,
                       "none of the first images can be read, so their size is unknown (mend them, "
-                      "or give --crop); %s",
-                      path);
+                      "or give --crop); %s/%s",
+                      x->j->options.extract.images, s->names + s->name_offset[r - 1]);
 }
 
 /* The owner of row 0: the size of its first image, as the network will see it. */
 static ssne_code probe_size(extraction *x, ssne_error *err) {
-  ssne_buffer file = {NULL, 0};
-  ssne_image image = {0};
-  char *path = NULL;
-  const size_t room =
-      strlen(x->j->options.extract.images) + (size_t)x->images.facts.longest_name + 2;
-  SSNE_TRY(ssne_alloc(&path, (int64_t)room, 1, "characters", err));
-  const ssne_code code = read_first(x, path, room, &file, &image, err);
+  ssne_input_reader reader = {.opened = 0};
+  const ssne_code code = read_first(x, &reader, err);
   if (code == SSNE_OK)
-    ssne_transform_size(&x->transform, image.width, image.height, &x->width, &x->height);
-  ssne_free(&path);
-  ssne_free(&file.bytes);
-  ssne_image_free(&image);
+    ssne_transform_size(&x->transform, reader.image.width, reader.image.height, &x->width,
+                        &x->height);
+  ssne_input_reader_free(&reader);
   return code;
 }
 
@@ -430,9 +423,9 @@ static ssne_code stop_here(const extraction *x, ssne_error *err) {
 
 static ssne_code run_pipeline(extraction *x, ssne_heartbeat *beat, ssne_error *err) {
   const pipeline_plan plan = {.partition = x->images.partition,
-                              .folder = x->j->options.extract.images,
-                              .names = x->images.names,
-                              .name_offset = x->images.name_offset,
+                              .input = x->input,
+                              .source = x->j->options.extract.images,
+                              .images = &x->images,
                               .block_done = x->block_done,
                               .transform = x->transform,
                               .width = x->width,
@@ -511,8 +504,8 @@ static void introduce(const extraction *x) {
   const job *j = x->j;
   const shard_facts *f = &x->images.facts;
   ssne_log_info(j->log,
-                "images: %" PRId64 " in %" PRId64 " classes, %dx%d as the network sees them",
-                f->count, f->class_count, x->width, x->height);
+                "images: %s of %" PRId64 " in %" PRId64 " classes, %dx%d as the network sees them",
+                ssne_input_kind(x->input), f->count, f->class_count, x->width, x->height);
   if (f->ignored > 0)
     ssne_log_info(
         j->log,
@@ -531,7 +524,8 @@ static void introduce(const extraction *x) {
 static ssne_code prepare(extraction *x, ssne_error *err) {
   const extract_options *o = &x->j->options.extract;
   double start = ssne_clock();
-  SSNE_TRY(shard_scan(o->images, o->batch, x->j->comm, &x->images, err));
+  SSNE_TRY_ALL(x->j->comm, ssne_input_open(o->images, &x->input, err), err);
+  SSNE_TRY(shard_scan(x->input, o->images, o->batch, x->j->comm, &x->images, err));
   SSNE_TRY(options_max_bad(o->max_bad, x->images.facts.count, &x->most_bad, err));
   SSNE_TRY(choose_size(x, err));
   ssne_stages_add(&x->j->stages, "scan images", x->images.partition.own_rows, ssne_clock() - start);
@@ -567,7 +561,7 @@ static ssne_code identify(extraction *x, ssne_error *err) {
   if (o->layer && o->drop_last > 0)
     return ssne_fail(err, SSNE_USAGE,
                      "--layer and --drop-last both cut the network: give one of them");
-  SSNE_TRY(job_resolve(x->j, &o->images, err));
+  SSNE_TRY(job_resolve_images(x->j, &o->images, err));
   SSNE_TRY(job_resolve(x->j, &o->model, err));
   SSNE_TRY_ALL(x->j->comm,
                x->j->rank == 0 ? ssne_digest_file(o->model, x->model_digest, err) : SSNE_OK, err);
@@ -588,6 +582,7 @@ ssne_code extract_features(job *j, const char *path, ssne_error *err) {
     (void)ssne_store_close(&x.store, &later);
   ssne_model_destroy(&x.model);
   shard_free(&x.images);
+  ssne_input_close(&x.input);
   ssne_free(&x.block_done);
   ssne_free(&x.recorded);
   return code;
@@ -595,7 +590,7 @@ ssne_code extract_features(job *j, const char *path, ssne_error *err) {
 
 ssne_code job_extract(job *j, ssne_error *err) {
   const double start = ssne_clock();
-  SSNE_TRY(job_require(j->options.extract.images, "--images FOLDER", err));
+  SSNE_TRY(job_require(j->options.extract.images, "--images SOURCE", err));
   SSNE_TRY(job_require(j->options.extract.model, "--model M.pt", err));
   SSNE_TRY(job_require(j->options.output.out, "--out RUN.h5", err));
   SSNE_TRY(extract_features(j, j->options.output.out, err));

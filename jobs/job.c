@@ -29,8 +29,8 @@ ssne_code job_share_text(const job *j, const char *text, char **out, ssne_error 
   return code;
 }
 
-ssne_code job_resolve(job *j, char **path, ssne_error *err) {
-  char *absolute = j->rank == 0 ? realpath(*path, NULL) : NULL;
+/* Collective: replaces *path by rank 0's `absolute` path, which is freed; NULL: there is none. */
+static ssne_code replace_path(job *j, char *absolute, char **path, ssne_error *err) {
   ssne_code code = SSNE_OK;
   if (j->rank == 0 && !absolute)
     code = ssne_fail(err, SSNE_USAGE, "%s: cannot be opened: %s", *path, strerror(errno));
@@ -41,6 +41,32 @@ ssne_code job_resolve(job *j, char **path, ssne_error *err) {
   }
   free(absolute);
   return code;
+}
+
+ssne_code job_resolve(job *j, char **path, ssne_error *err) {
+  return replace_path(j, j->rank == 0 ? realpath(*path, NULL) : NULL, path, err);
+}
+
+/* The absolute path with the folder of a pattern, or the file of FILE:/dataset, made so; NULL if
+ * neither is there. The caller frees it. */
+static char *absolute_images(const char *path) {
+  char *absolute = realpath(path, NULL), *front = NULL, *real = NULL;
+  const char *rest = strstr(path, ":/");
+  if (absolute) return absolute;
+  const char *slash = strrchr(path, '/');
+  if (!rest) rest = slash ? slash : path;
+  front = strndup(path, (size_t)(rest - path));
+  if (front) real = realpath(*front ? front : (*path == '/' ? "/" : "."), NULL);
+  if (real &&
+      asprintf(&absolute, "%s%s%s", real, *rest == '/' || *rest == ':' ? "" : "/", rest) < 0)
+    absolute = NULL;
+  free(front);
+  free(real);
+  return absolute;
+}
+
+ssne_code job_resolve_images(job *j, char **path, ssne_error *err) {
+  return replace_path(j, j->rank == 0 ? absolute_images(*path) : NULL, path, err);
 }
 
 job_libraries job_name_libraries(void) {

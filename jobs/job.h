@@ -56,6 +56,10 @@ ssne_code job_share_text(const job *j, const char *text, char **out, ssne_error 
  * so that the record does not depend on where the command was given. */
 ssne_code job_resolve(job *j, char **path, ssne_error *err);
 
+/* Collective: the same for what may be no file: several tars, a dataset within a file. What comes
+ * before that is made absolute, if it is there. */
+ssne_code job_resolve_images(job *j, char **path, ssne_error *err);
+
 /* The libraries at work, each as "name version". */
 typedef struct job_libraries {
   const char *torch;

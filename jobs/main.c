@@ -45,12 +45,12 @@ typedef struct command {
 
 static const command commands[] = {
     {"run", job_run, WITH_OUTPUT | WITH_EXTRACT | WITH_EMBED | WITH_RENDER,
-     "--images FOLDER --model M.pt --out RUN.h5 --plot MAP.png\n                    [options]",
+     "--images SOURCE --model M.pt --out RUN.h5 --plot MAP.png\n                    [options]",
      "Images to a picture: extract, embed and render in one job.",
      "mpirun -n 4 shardsne run --images photos --model resnet18.pt --drop-last 1 \\\n"
      "      --resize 256 --crop 224 --out photos.h5 --plot photos.png"},
     {"extract", job_extract, WITH_OUTPUT | WITH_EXTRACT,
-     "--images FOLDER --model M.pt --out RUN.h5 [options]",
+     "--images SOURCE --model M.pt --out RUN.h5 [options]",
      "Features of every image by a network, into one HDF5 file.",
      "mpirun -n 4 shardsne extract --images photos --model resnet18.pt \\\n"
      "      --layer avgpool --resize 256 --crop 224 --out photos.h5"},

@@ -37,8 +37,8 @@ static const ssne_option output_table[] = {
 };
 
 static const ssne_option extract_table[] = {
-  {"images", SSNE_OPTION_TEXT, AT(extract_options, images), "FOLDER",
-   "the images: a folder a class (as torchvision's ImageFolder), or one folder of unlabelled images; JPEG and PNG", NULL, 0, 0, false, true},
+  {"images", SSNE_OPTION_TEXT, AT(extract_options, images), "SOURCE",
+   "the images: a folder a class (as torchvision's ImageFolder), one folder of unlabelled images, a CSV or TSV list of paths and labels, a tar or several (shards-{000..127}.tar)", NULL, 0, 0, false, true},
   {"model", SSNE_OPTION_TEXT, AT(extract_options, model), "M.pt",
    "the network: a TorchScript file", NULL, 0, 0, false, false},
   {"drop-last", SSNE_OPTION_INTEGER, AT(extract_options, drop_last), "K",
@@ -151,7 +151,7 @@ static const ssne_option render_table[] = {
 };
 
 static const ssne_option render_input_table[] = {
-  {"images", SSNE_OPTION_TEXT, AT(render_options, images), "FOLDER",
+  {"images", SSNE_OPTION_TEXT, AT(render_options, images), "SOURCE",
    "where the images are, if no longer where `extract` found them", NULL, 0, 0, false, false},
 };
 

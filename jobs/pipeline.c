@@ -29,11 +29,8 @@ struct pipeline {
 typedef struct worker {
   pipeline *p;
   float *input; /* [batch, 3, height, width] */
-  ssne_image image;
-  ssne_buffer file;
+  ssne_input_reader reader;
   ssne_transform_work transform;
-  char *path;
-  size_t path_size;
   pipeline_times times;
 } worker;
 
@@ -41,10 +38,10 @@ typedef struct worker {
 
 static ssne_code prepare_image(worker *w, int64_t own_row, float *out, ssne_error *err) {
   const pipeline_plan *plan = &w->p->plan;
-  snprintf(w->path, w->path_size, "%s/%s", plan->folder, plan->names + plan->name_offset[own_row]);
-  SSNE_TRY(ssne_image_read(w->path, &w->file, &w->image, err));
-  return ssne_transform_apply(&plan->transform, &w->image, plan->width, plan->height, &w->transform,
-                              out, err);
+  SSNE_TRY(ssne_input_read(plan->input, plan->images->names + plan->images->name_offset[own_row],
+                           shard_place(plan->images, own_row), &w->reader, err));
+  return ssne_transform_apply(&plan->transform, &w->reader.image, plan->width, plan->height,
+                              &w->transform, out, err);
 }
 
 /* Decodes a block's images into the worker's input; the rest of a short block stays zero. An image
@@ -64,7 +61,8 @@ static ssne_code decode_block(worker *w, pipeline_block *block, ssne_error *err)
     if (code == SSNE_OK) continue;
     if (code != SSNE_USAGE) {
       *err = reason;
-      return ssne_fail_in(err, "%s", w->path);
+      return ssne_fail_in(err, "%s/%s", plan->source,
+                          plan->images->names + plan->images->name_offset[first + r]);
     }
     block->state[r] = SAMPLE_BAD;
     block->bad++;
@@ -127,13 +125,6 @@ static void give_up(pipeline *p, const ssne_error *err) {
 
 static ssne_code equip(worker *w, ssne_error *err) {
   const pipeline_plan *plan = &w->p->plan;
-  size_t longest = 0;
-  for (int64_t r = 0; r < plan->partition.own_rows; r++) {
-    const size_t length = strlen(plan->names + plan->name_offset[r]);
-    if (length > longest) longest = length;
-  }
-  w->path_size = strlen(plan->folder) + longest + 2;
-  SSNE_TRY(ssne_alloc(&w->path, (int64_t)w->path_size, 1, "characters", err));
   return ssne_alloc(&w->input, w->p->batch * 3 * plan->width * plan->height, sizeof(float),
                     "pixels of a batch", err);
 }
@@ -153,10 +144,8 @@ static void *work(void *argument) {
   p->times.decoding += w.times.decoding;
   p->times.network += w.times.network;
   pthread_mutex_unlock(&p->lock);
-  ssne_free(&w.path);
   ssne_free(&w.input);
-  ssne_free(&w.file.bytes);
-  ssne_image_free(&w.image);
+  ssne_input_reader_free(&w.reader);
   ssne_transform_work_free(&w.transform);
   return NULL;
 }

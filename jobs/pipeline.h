@@ -5,8 +5,9 @@
 #define SHARDSNE_JOBS_PIPELINE_H
 
 #include "model.h"
+#include "shard.h"
 
-#include "shardsne/dataset.h"
+#include "shardsne/input.h"
 #include "shardsne/partition.h"
 #include "shardsne/status.h"
 
@@ -21,10 +22,10 @@ typedef enum sample_state { SAMPLE_PENDING = 0, SAMPLE_GOOD = 1, SAMPLE_BAD = 2 
 /* What the workers need to know; read only while they run. */
 typedef struct pipeline_plan {
   ssne_partition partition; /* of the images, in blocks of a batch */
-  const char *folder;
-  const char *names;          /* of this rank's rows, one after the other */
-  const int64_t *name_offset; /* [own_rows] into `names` */
-  const uint8_t *block_done;  /* [own_blocks] 1: nothing to do */
+  const ssne_input *input;
+  const char *source;        /* its name in messages */
+  const shard *images;       /* names and places of this rank's rows */
+  const uint8_t *block_done; /* [own_blocks] 1: nothing to do */
   ssne_transform transform;
   int width, height; /* of the network's input */
   ssne_model *model;

@@ -7,7 +7,7 @@ ssne_code job_run(job *j, ssne_error *err) {
   const double start = ssne_clock();
   const char *path = j->options.output.out;
   char took[32];
-  SSNE_TRY(job_require(j->options.extract.images, "--images FOLDER", err));
+  SSNE_TRY(job_require(j->options.extract.images, "--images SOURCE", err));
   SSNE_TRY(job_require(j->options.extract.model, "--model M.pt", err));
   SSNE_TRY(job_require(path, "--out RUN.h5", err));
   SSNE_TRY(render_check(j, err));

@@ -1,102 +1,306 @@
 #include "shard.h"
 
 #include "shardsne/agree.h"
-#include "shardsne/dataset.h"
 #include "shardsne/exchange.h"
 #include "shardsne/memory.h"
 
+#include <stdlib.h>
 #include <string.h>
 
-static int64_t longest_of(const char *texts, const int64_t *offset, int64_t count) {
-  size_t longest = 0;
-  for (int64_t i = 0; i < count; i++) {
-    const size_t length = strlen(texts + offset[i]) + 1;
+/* One scan of all ranks. */
+typedef struct scan {
+  MPI_Comm comm;
+  int rank, ranks;
+  const char *source;
+  ssne_samples part; /* what this rank has found */
+  int64_t first;     /* the row of its first sample */
+} scan;
+
+static ssne_code reduce(const scan *c, int64_t *values, int count, MPI_Op op, ssne_error *err) {
+  return ssne_mpi_check(MPI_Allreduce(MPI_IN_PLACE, values, count, MPI_INT64_T, op, c->comm),
+                        "MPI_Allreduce", err);
+}
+
+static int64_t longest_of(const char *texts, int64_t size) {
+  int64_t longest = 0;
+  for (int64_t at = 0; at < size;) {
+    const int64_t length = (int64_t)strlen(texts + at) + 1;
     if (length > longest) longest = length;
+    at += length;
   }
-  return (int64_t)longest;
+  return longest;
 }
 
-/* Rank 0: what all ranks must know of the scan. */
-static void state_facts(const ssne_samples *all, shard_facts *facts) {
-  *facts =
-      (shard_facts){.count = all->count,
-                    .ignored = all->ignored,
-                    .longest_name = longest_of(all->names, all->name_offset, all->count),
-                    .class_count = all->class_count,
-                    .classes_size = all->classes_size,
-                    .longest_class = longest_of(all->classes, all->class_offset, all->class_count)};
-  const uint64_t parts[3] = {ssne_digest64(all->names, (size_t)all->names_size),
-                             ssne_digest64(all->label, (size_t)all->count * sizeof *all->label),
-                             ssne_digest64(all->classes, (size_t)all->classes_size)};
-  ssne_digest_text(parts, sizeof parts, facts->digest);
+/* --- what all ranks must know ------------------------------------------------------------ */
+
+/* Collective: labels of all parts are of one kind. */
+static ssne_code check_kinds(const scan *c, ssne_error *err) {
+  static const char *const words[] = {"none at all", "numbers", "names"};
+  const int64_t own = (int64_t)c->part.labels, none = SSNE_LABELS_NAMES;
+  const bool any = c->part.count > 0;
+  int64_t ends[2] = {any ? own : 0, any ? none - own : 0}; /* greatest, and least from above */
+  SSNE_TRY(reduce(c, ends, 2, MPI_MAX, err));
+  if (ends[0] == none - ends[1]) return SSNE_OK;
+  return ssne_fail(err, SSNE_USAGE,
+                   "%s: some of its files have labels that are %s, others %s; give all the same",
+                   c->source, words[ends[0]], words[none - ends[1]]);
 }
 
-/* Rank 0: rows and bytes of names of each rank. */
-static void measure_shares(const ssne_samples *all, const ssne_partition *p, int64_t *rows,
-                           int64_t *bytes) {
-  for (int r = 0; r < p->ranks; r++) {
-    const int64_t first = ssne_partition_first_row(p, r), end = ssne_partition_first_row(p, r + 1);
-    const int64_t begin = first < all->count ? all->name_offset[first] : all->names_size;
-    const int64_t stop = end < all->count ? all->name_offset[end] : all->names_size;
-    rows[r] = end - first;
-    bytes[r] = stop - begin;
+/* Collective: rows in all, and where this rank's begin. */
+static ssne_code count_rows(scan *c, shard_facts *facts, ssne_error *err) {
+  int64_t sums[2] = {c->part.count, c->part.ignored};
+  int64_t longest = longest_of(c->part.names, c->part.names_size);
+  SSNE_TRY(ssne_mpi_check(MPI_Exscan(&c->part.count, &c->first, 1, MPI_INT64_T, MPI_SUM, c->comm),
+                          "MPI_Exscan", err));
+  if (c->rank == 0) c->first = 0;
+  SSNE_TRY(reduce(c, sums, 2, MPI_SUM, err));
+  SSNE_TRY(reduce(c, &longest, 1, MPI_MAX, err));
+  facts->count = sums[0];
+  facts->ignored = sums[1];
+  facts->longest_name = longest;
+  if (facts->count > 0) return SSNE_OK;
+  return ssne_fail(err, SSNE_USAGE, "%s: no images (jpg jpeg png ppm bmp pgm tif tiff webp)",
+                   c->source);
+}
+
+/* --- classes ----------------------------------------------------------------------------- */
+
+static int by_text(const void *a, const void *b) {
+  return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* Rank 0: the texts at `all`, sorted and each once, at `*out`. */
+static ssne_code unite(const char *all, int64_t size, char **out, int64_t *out_size,
+                       ssne_error *err) {
+  int64_t count = 0;
+  const char **text = NULL, *last = NULL;
+  for (int64_t at = 0; at < size; at++) count += !all[at];
+  SSNE_TRY(ssne_alloc(&text, count, sizeof *text, "class names", err));
+  ssne_code code = ssne_alloc(out, size, 1, "characters of class names", err);
+  for (int64_t at = 0, i = 0; at < size; at += (int64_t)strlen(all + at) + 1) text[i++] = all + at;
+  qsort((void *)text, (size_t)count, sizeof *text, by_text);
+  char *end = *out;
+  for (int64_t i = 0; i < count && !code; i++) {
+    if (!last || strcmp(last, text[i]) != 0) end = stpcpy(end, text[i]) + 1;
+    last = text[i];
   }
+  *out_size = end - *out;
+  ssne_free(&text);
+  return code;
 }
 
-static ssne_code allocate(shard *s, int64_t name_bytes, ssne_error *err) {
-  SSNE_TRY(ssne_alloc(&s->classes, s->facts.classes_size, 1, "class names", err));
-  SSNE_TRY(ssne_alloc(&s->names, name_bytes, 1, "image names", err));
-  SSNE_TRY(ssne_alloc(&s->name_offset, s->partition.own_rows, sizeof(int64_t), "images", err));
-  return ssne_alloc(&s->label, s->partition.own_rows, sizeof(int32_t), "labels", err);
+/* Collective: on rank 0 the class names of all ranks, one after the other. */
+static ssne_code gather_classes(const scan *c, char **all, int64_t *size, ssne_error *err) {
+  int64_t *sizes = NULL;
+  *size = 0;
+  SSNE_TRY_ALL(c->comm, ssne_alloc(&sizes, c->ranks, sizeof *sizes, "ranks", err), err);
+  ssne_code code = ssne_mpi_check(
+      MPI_Allgather(&c->part.classes_size, 1, MPI_INT64_T, sizes, 1, MPI_INT64_T, c->comm),
+      "MPI_Allgather", err);
+  for (int r = 0; r < c->ranks && !code; r++) *size += sizes[r];
+  if (!code)
+    code = ssne_agree(
+        c->comm, ssne_alloc(all, c->rank == 0 ? *size : 0, 1, "characters of class names", err),
+        err);
+  if (!code)
+    code = ssne_gather(c->part.classes, c->part.classes_size, *all, sizes, 1, 0, c->comm, err);
+  ssne_free(&sizes);
+  return code;
 }
 
-static ssne_code hand_out(const ssne_samples *all, int64_t *rows, int64_t *bytes, MPI_Comm comm,
-                          shard *s, ssne_error *err) {
-  const ssne_partition *p = &s->partition;
-  int64_t own_bytes = 0;
-  if (p->rank == 0) measure_shares(all, p, rows, bytes);
-  SSNE_TRY(ssne_broadcast(bytes, p->ranks * (int64_t)sizeof *bytes, 0, comm, err));
-  own_bytes = bytes[p->rank];
-  SSNE_TRY_ALL(comm, allocate(s, own_bytes, err), err);
-  SSNE_TRY(ssne_scatter(all->names, bytes, s->names, own_bytes, 1, 0, comm, err));
-  SSNE_TRY(ssne_scatter(all->label, rows, s->label, p->own_rows, sizeof(int32_t), 0, comm, err));
-  if (p->rank == 0 && all->classes_size > 0)
-    memcpy(s->classes, all->classes, (size_t)all->classes_size);
-  SSNE_TRY(ssne_broadcast(s->classes, s->facts.classes_size, 0, comm, err));
+/* The number of each of this rank's classes among all. Both are in byte order. */
+static ssne_code number_classes(scan *c, const shard *s, ssne_error *err) {
+  int32_t *number = NULL;
+  if (c->part.class_count == 0) return SSNE_OK;
+  SSNE_TRY(ssne_alloc(&number, c->part.class_count, sizeof *number, "classes", err));
+  const char *known = s->classes;
+  int32_t at = 0;
+  for (int64_t own = 0; own < c->part.class_count; own++) {
+    while (strcmp(known, c->part.classes + c->part.class_offset[own]) != 0) {
+      known += strlen(known) + 1;
+      at++;
+    }
+    number[own] = at;
+  }
+  for (int64_t i = 0; i < c->part.count; i++)
+    if (c->part.label[i] >= 0) c->part.label[i] = number[c->part.label[i]];
+  ssne_free(&number);
+  return SSNE_OK;
+}
+
+static void describe_classes(shard *s) {
+  shard_facts *f = &s->facts;
+  for (int64_t at = 0; at < f->classes_size; at++) f->class_count += !s->classes[at];
+  f->longest_class = longest_of(s->classes, f->classes_size);
+}
+
+/* Collective: the classes of all ranks on every rank, and labels that count them. */
+static ssne_code share_classes(scan *c, shard *s, ssne_error *err) {
+  char *all = NULL, *united = NULL;
+  int64_t size = 0;
+  ssne_code code = SSNE_OK;
+  if (c->part.classes_fixed) { /* on every rank, then */
+    s->facts.classes_size = c->part.classes_size;
+    s->classes = c->part.classes;
+    c->part.classes = NULL;
+    describe_classes(s);
+    return SSNE_OK;
+  }
+  code = gather_classes(c, &all, &size, err);
+  if (!code)
+    code = ssne_agree(
+        c->comm, c->rank == 0 ? unite(all, size, &united, &s->facts.classes_size, err) : SSNE_OK,
+        err);
+  ssne_free(&all);
+  if (!code) code = ssne_broadcast(&s->facts.classes_size, sizeof(int64_t), 0, c->comm, err);
+  if (!code)
+    code =
+        ssne_agree(c->comm, ssne_alloc(&s->classes, s->facts.classes_size, 1, "names", err), err);
+  if (!code && c->rank == 0) memcpy(s->classes, united, (size_t)s->facts.classes_size);
+  ssne_free(&united);
+  if (!code) code = ssne_broadcast(s->classes, s->facts.classes_size, 0, c->comm, err);
+  if (code) return code;
+  describe_classes(s);
+  return ssne_agree(c->comm, number_classes(c, s, err), err);
+}
+
+/* --- rows to their owners ---------------------------------------------------------------- */
+
+/* Of rows `first` on, `count` of them, how many are rank r's. */
+static int64_t overlap(const ssne_partition *p, int r, int64_t first, int64_t count) {
+  int64_t begin = ssne_partition_first_row(p, r), end = ssne_partition_first_row(p, r + 1);
+  if (begin < first) begin = first;
+  if (end > first + count) end = first + count;
+  return end > begin ? end - begin : 0;
+}
+
+/* Bytes of the names of `rows` rows from this rank's row `row` on. */
+static int64_t name_bytes(const ssne_samples *part, int64_t row, int64_t rows) {
+  const int64_t end = row + rows;
+  if (rows == 0) return 0;
+  return (end < part->count ? part->name_offset[end] : part->names_size) - part->name_offset[row];
+}
+
+typedef struct counts {
+  int64_t *send_rows, *recv_rows, *send_bytes, *recv_bytes; /* [ranks] each */
+} counts;
+
+static ssne_code allocate(shard *s, int64_t bytes, bool places, ssne_error *err) {
+  const int64_t rows = s->partition.own_rows;
+  SSNE_TRY(ssne_alloc(&s->names, bytes, 1, "image names", err));
+  SSNE_TRY(ssne_alloc(&s->name_offset, rows, sizeof(int64_t), "images", err));
+  if (places) SSNE_TRY(ssne_alloc(&s->place, rows, sizeof(ssne_place), "images", err));
+  return ssne_alloc(&s->label, rows, sizeof(int32_t), "labels", err);
+}
+
+/* Collective. */
+static ssne_code send_rows(const scan *c, const counts *n, shard *s, ssne_error *err) {
+  int64_t bytes = 0, places = c->part.place != NULL, row = 0;
+  for (int r = 0; r < c->ranks; r++) {
+    n->send_rows[r] = overlap(&s->partition, r, c->first, c->part.count);
+    n->send_bytes[r] = name_bytes(&c->part, row, n->send_rows[r]);
+    row += n->send_rows[r];
+  }
+  SSNE_TRY(ssne_exchange_counts(n->send_rows, n->recv_rows, c->comm, err));
+  SSNE_TRY(ssne_exchange_counts(n->send_bytes, n->recv_bytes, c->comm, err));
+  SSNE_TRY(reduce(c, &places, 1, MPI_MAX, err));
+  for (int r = 0; r < c->ranks; r++) bytes += n->recv_bytes[r];
+  SSNE_TRY_ALL(c->comm, allocate(s, bytes, places, err), err);
+  SSNE_TRY(ssne_exchange(c->part.names, n->send_bytes, s->names, n->recv_bytes, 1, c->comm, err));
+  SSNE_TRY(ssne_exchange(c->part.label, n->send_rows, s->label, n->recv_rows, sizeof(int32_t),
+                         c->comm, err));
+  if (places)
+    SSNE_TRY(ssne_exchange(c->part.place, n->send_rows, s->place, n->recv_rows, sizeof(ssne_place),
+                           c->comm, err));
   int64_t offset = 0;
-  for (int64_t r = 0; r < p->own_rows; r++) {
+  for (int64_t r = 0; r < s->partition.own_rows; r++) {
     s->name_offset[r] = offset;
     offset += (int64_t)strlen(s->names + offset) + 1;
   }
   return SSNE_OK;
 }
 
-static ssne_code share_scan(const ssne_samples *all, int64_t batch, MPI_Comm comm, shard *s,
-                            ssne_error *err) {
-  int rank = 0, ranks = 1;
-  MPI_Comm_rank(comm, &rank);
-  MPI_Comm_size(comm, &ranks);
-  if (rank == 0) state_facts(all, &s->facts);
-  SSNE_TRY(ssne_broadcast(&s->facts, sizeof s->facts, 0, comm, err));
-  s->partition = ssne_partition_make(s->facts.count, batch, ranks, rank);
-  int64_t *shares = NULL;
-  SSNE_TRY_ALL(comm, ssne_alloc(&shares, 2 * (int64_t)ranks, sizeof *shares, "ranks", err), err);
-  const ssne_code code = hand_out(all, shares, shares + ranks, comm, s, err);
-  ssne_free(&shares);
+static ssne_code share_rows(const scan *c, shard *s, ssne_error *err) {
+  counts n = {.send_rows = NULL};
+  int64_t *room = NULL;
+  SSNE_TRY_ALL(c->comm, ssne_alloc(&room, 4 * (int64_t)c->ranks, sizeof *room, "ranks", err), err);
+  n.send_rows = room;
+  n.recv_rows = room + c->ranks;
+  n.send_bytes = n.recv_rows + c->ranks;
+  n.recv_bytes = n.send_bytes + c->ranks;
+  const ssne_code code = send_rows(c, &n, s, err);
+  ssne_free(&room);
   return code;
 }
 
-ssne_code shard_scan(const char *folder, int64_t batch, MPI_Comm comm, shard *out,
-                     ssne_error *err) {
+/* --- digest ------------------------------------------------------------------------------ */
+
+/* Of one own block, what its samples are. */
+static uint64_t digest_block(const shard *s, int64_t block, int64_t bytes) {
+  const ssne_partition *p = &s->partition;
+  const int64_t first = block * p->block_rows;
+  const int64_t rows = ssne_partition_block_length(p, p->first_block + block), end = first + rows;
+  const int64_t from = s->name_offset[first], to = end < p->own_rows ? s->name_offset[end] : bytes;
+  const uint64_t parts[3] = {
+      ssne_digest64(s->names + from, (size_t)(to - from)),
+      ssne_digest64(s->label + first, (size_t)rows * sizeof(int32_t)),
+      s->place ? ssne_digest64(s->place + first, (size_t)rows * sizeof(ssne_place)) : 0};
+  return ssne_digest64(parts, sizeof parts);
+}
+
+static ssne_code digest_own(const shard *s, uint64_t **out, ssne_error *err) {
+  const ssne_partition *p = &s->partition;
+  int64_t bytes = 0;
+  SSNE_TRY(ssne_alloc(out, p->own_blocks, sizeof **out, "blocks", err));
+  if (p->own_rows > 0) bytes = s->name_offset[p->own_rows - 1];
+  if (p->own_rows > 0) bytes += (int64_t)strlen(s->names + bytes) + 1;
+  for (int64_t b = 0; b < p->own_blocks; b++) (*out)[b] = digest_block(s, b, bytes);
+  return SSNE_OK;
+}
+
+/* Collective: from the digests of blocks, which do not depend on who owns them. */
+static ssne_code digest_all(const scan *c, shard *s, ssne_error *err) {
+  const ssne_partition *p = &s->partition;
+  uint64_t *own = NULL, *all = NULL;
+  int64_t *blocks = NULL;
+  ssne_code code = digest_own(s, &own, err);
+  if (!code) code = ssne_alloc(&blocks, c->ranks, sizeof *blocks, "ranks", err);
+  if (!code) code = ssne_alloc(&all, c->rank == 0 ? p->blocks + 1 : 0, sizeof *all, "blocks", err);
+  code = ssne_agree(c->comm, code, err);
+  for (int r = 0; r < c->ranks && !code; r++)
+    blocks[r] = ssne_partition_first_block(p, r + 1) - ssne_partition_first_block(p, r);
+  if (!code) code = ssne_gather(own, p->own_blocks, all, blocks, sizeof *all, 0, c->comm, err);
+  if (!code && c->rank == 0) {
+    all[p->blocks] = ssne_digest64(s->classes, (size_t)s->facts.classes_size);
+    ssne_digest_text(all, (size_t)(p->blocks + 1) * sizeof *all, s->facts.digest);
+  }
+  ssne_free(&own);
+  ssne_free(&all);
+  ssne_free(&blocks);
+  return code ? code : ssne_broadcast(s->facts.digest, sizeof s->facts.digest, 0, c->comm, err);
+}
+
+/* --- the whole --------------------------------------------------------------------------- */
+
+static ssne_code share(scan *c, int64_t batch, shard *s, ssne_error *err) {
+  SSNE_TRY(count_rows(c, &s->facts, err));
+  SSNE_TRY(check_kinds(c, err));
+  SSNE_TRY(share_classes(c, s, err));
+  s->partition = ssne_partition_make(s->facts.count, batch, c->ranks, c->rank);
+  SSNE_TRY(share_rows(c, s, err));
+  return digest_all(c, s, err);
+}
+
+ssne_code shard_scan(const ssne_input *input, const char *source, int64_t batch, MPI_Comm comm,
+                     shard *out, ssne_error *err) {
   *out = (shard){.names = NULL};
-  ssne_samples all = {.count = 0};
-  int rank = 0;
-  MPI_Comm_rank(comm, &rank);
-  ssne_code code = rank == 0 ? ssne_samples_scan(folder, &all, err) : SSNE_OK;
-  code = ssne_agree(comm, code, err);
-  if (code == SSNE_OK) code = share_scan(&all, batch, comm, out, err);
-  ssne_samples_free(&all);
-  if (code != SSNE_OK) shard_free(out);
+  scan c = {.comm = comm, .source = source};
+  MPI_Comm_rank(comm, &c.rank);
+  MPI_Comm_size(comm, &c.ranks);
+  ssne_code code = ssne_agree(comm, ssne_input_scan(input, c.rank, c.ranks, &c.part, err), err);
+  if (!code) code = share(&c, batch, out, err);
+  ssne_samples_free(&c.part);
+  if (code) shard_free(out);
   return code;
 }
 
@@ -105,6 +309,7 @@ void shard_free(shard *s) {
   ssne_free(&s->names);
   ssne_free(&s->name_offset);
   ssne_free(&s->label);
+  ssne_free(&s->place);
 }
 
 void shard_widen(const char *texts, int64_t count, int64_t width, char *wide) {

@@ -1,9 +1,10 @@
-/* The images of one rank: rank 0 scans the folder, every rank receives the names and labels of its
- * own rows. */
+/* The images of one rank: the ranks scan the input together, each its part, and every rank receives
+ * the names, labels and places of its own rows. */
 #ifndef SHARDSNE_JOBS_SHARD_H
 #define SHARDSNE_JOBS_SHARD_H
 
 #include "shardsne/digest.h"
+#include "shardsne/input.h"
 #include "shardsne/partition.h"
 #include "shardsne/status.h"
 
@@ -14,7 +15,7 @@ typedef struct shard_facts {
   int64_t count, ignored;
   int64_t longest_name; /* bytes, closing zero included */
   int64_t class_count, classes_size, longest_class;
-  char digest[SSNE_DIGEST_LENGTH]; /* of all names and labels */
+  char digest[SSNE_DIGEST_LENGTH]; /* of all names, labels, places and classes */
 } shard_facts;
 
 typedef struct shard {
@@ -24,10 +25,18 @@ typedef struct shard {
   char *names;          /* of the own rows, one after the other */
   int64_t *name_offset; /* [own_rows] into `names` */
   int32_t *label;       /* [own_rows] */
+  ssne_place *place;    /* [own_rows]; NULL: the samples are files of their own */
 } shard;
 
-/* Collective. Images of `folder` in blocks of `batch` rows. Free with shard_free. */
-ssne_code shard_scan(const char *folder, int64_t batch, MPI_Comm comm, shard *out, ssne_error *err);
+/* Collective. The images of `input`, whose name in messages is `source`, in blocks of `batch` rows.
+ * No rank holds more than what it has scanned and what it owns. Free with shard_free. */
+ssne_code shard_scan(const ssne_input *input, const char *source, int64_t batch, MPI_Comm comm,
+                     shard *out, ssne_error *err);
+
+/* Where the own row `row` lies, counted from the rank's first; NULL: it is a file. */
+static inline const ssne_place *shard_place(const shard *s, int64_t row) {
+  return s->place ? s->place + row : NULL;
+}
 
 void shard_free(shard *s);
 

@@ -10,6 +10,19 @@
 
 /* --- samples: which images there are ----------------------------------------------------- */
 
+/* Where a sample's bytes lie, where it is no file of its own: `size` bytes from byte `offset` on of
+ * the input's container `file` (a tar, an array's file), counted from 0. */
+typedef struct ssne_place {
+  int64_t file, offset, size;
+} ssne_place;
+
+/* What the labels of samples are. */
+typedef enum ssne_label_kind {
+  SSNE_LABELS_NONE,    /* -1 throughout */
+  SSNE_LABELS_NUMBERS, /* integers as the input has them, -1 for unknown; no class has a name */
+  SSNE_LABELS_NAMES    /* indices of `classes` */
+} ssne_label_kind;
+
 /* Samples in row order. Strings lie one after the other, each with its closing zero. */
 typedef struct ssne_samples {
   int64_t count;
@@ -21,7 +34,10 @@ typedef struct ssne_samples {
   int64_t *class_offset; /* [class_count] into `classes` */
   char *classes;
   int64_t classes_size;
-  int64_t ignored; /* files left out: no images by their extension, or beside the class folders */
+  int64_t ignored;   /* files left out: no images by their extension, or beside the class folders */
+  ssne_place *place; /* [count]; NULL: each sample is a file of its own, called by its name */
+  ssne_label_kind labels;
+  bool classes_fixed; /* each part has all classes, in the input's own order */
 } ssne_samples;
 
 /* Lists the images below the folder `path`.
@@ -35,6 +51,13 @@ typedef struct ssne_samples {
  * images (as torchvision does). Link loops are an error. The caller frees `out` with
  * ssne_samples_free. */
 ssne_code ssne_samples_scan(const char *path, ssne_samples *out, ssne_error *err);
+
+/* The same for part `part` of `parts`, counted from 0: of the classes in their order, the part's
+ * share (ssne_samples_scan's rows are those of all parts one after the other). Labels and classes
+ * of `out` are those of the part alone, and it may have no rows. Every part lists `path` itself,
+ * and a folder without classes is listed by part 0 alone. */
+ssne_code ssne_samples_scan_part(const char *path, int part, int parts, ssne_samples *out,
+                                 ssne_error *err);
 
 void ssne_samples_free(ssne_samples *samples);
 

@@ -22,7 +22,10 @@ typedef struct ssne_partition {
 /* Where part `part` of `count` >= 0 things begins that are shared out among `parts` as evenly as
  * may be, to none more than to the first; `part` may equal `parts`, which gives the end. Nothing
  * overflows. */
-int64_t ssne_share_begin(int64_t count, int parts, int part);
+static inline int64_t ssne_share_begin(int64_t count, int parts, int part) {
+  /* count * part / parts, rounded up, without the product, which could overflow */
+  return count / parts * part + (count % parts * part + parts - 1) / parts;
+}
 
 /* The partition of `rows` >= 0 rows into blocks of `block_rows` >= 1 for `rank` of `ranks`. */
 ssne_partition ssne_partition_make(int64_t rows, int64_t block_rows, int ranks, int rank);

@@ -28,6 +28,8 @@ class Shardsne(CMakePackage):
     depends_on("py-torch@1.13:", when="+torch")
     depends_on("libjpeg-turbo")
     depends_on("libpng")
+    depends_on("libwebp")
+    depends_on("libarchive")
     depends_on("zlib-api")
     depends_on("jansson")
     depends_on("xxhash")

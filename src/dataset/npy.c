@@ -1,9 +1,8 @@
-#include "shardsne/dataset.h"
+#include "gather.h"
 
 #include "shardsne/memory.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -113,41 +112,17 @@ static bool parse(const char *text, header *h) {
 
 /* --- opening ----------------------------------------------------------------------------- */
 
-static ssne_code read_at(int file, void *out, int64_t size, int64_t offset, ssne_error *err) {
-  char *place = out;
-  while (size > 0) {
-    const ssize_t got = pread(file, place, (size_t)size, offset);
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return ssne_fail(err, SSNE_FAILED, "%s", strerror(errno));
-    if (got == 0) return ssne_fail(err, SSNE_FAILED, "ends at byte %" PRId64 ", too early", offset);
-    place += got;
-    offset += got;
-    size -= got;
-  }
-  return SSNE_OK;
-}
-
-static ssne_code open_array(const char *path, int *file, ssne_error *err) {
-  struct stat about;
-  /* O_NONBLOCK: a pipe of that name must not hold up the job */
-  *file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-  if (*file < 0) return ssne_fail(err, SSNE_USAGE, "%s: %s", path, strerror(errno));
-  if (fstat(*file, &about) == 0 && S_ISREG(about.st_mode)) return SSNE_OK;
-  close(*file);
-  return ssne_fail(err, SSNE_USAGE, "%s: not a regular file", path);
-}
-
 /* Where the header's text begins, and how long it is. */
 static ssne_code read_preamble(int file, int64_t *offset, int64_t *length, ssne_error *err) {
   uint8_t lead[12];
-  SSNE_TRY(read_at(file, lead, 10, 0, err));
+  SSNE_TRY(ssne_read_at(file, lead, 10, 0, err));
   if (memcmp(lead, "\x93NUMPY", 6) != 0)
     return ssne_fail(err, SSNE_USAGE, "not a .npy file; write one with numpy.save");
   const int version = lead[6];
   if (version < 1 || version > 3)
     return ssne_fail(err, SSNE_USAGE, ".npy format version %d; 1 to 3 are read", version);
   *offset = version == 1 ? 10 : 12;
-  SSNE_TRY(read_at(file, lead, *offset, 0, err));
+  SSNE_TRY(ssne_read_at(file, lead, *offset, 0, err));
   *length = lead[8] | lead[9] << 8;
   if (version > 1) *length |= (int64_t)lead[10] << 16 | (int64_t)lead[11] << 24;
   if (*length > HEADER_MAX)
@@ -160,7 +135,7 @@ static ssne_code read_header(int file, header *h, int64_t *end, ssne_error *err)
   char *text = NULL;
   SSNE_TRY(read_preamble(file, &offset, &length, err));
   SSNE_TRY(ssne_alloc(&text, length + 1, 1, "characters of a header", err));
-  ssne_code code = read_at(file, text, length, offset, err);
+  ssne_code code = ssne_read_at(file, text, length, offset, err);
   if (!code && (strlen(text) != (size_t)length || !parse(text, h)))
     code =
         ssne_fail(err, SSNE_USAGE, "not the header of an array of numbers with rows: %.120s", text);
@@ -206,7 +181,7 @@ ssne_code ssne_npy_open(const char *path, ssne_npy *npy, ssne_error *err) {
   int file = -1;
   header h = {.rows = 0};
   *npy = (ssne_npy){0};
-  SSNE_TRY(open_array(path, &file, err));
+  SSNE_TRY(ssne_open_regular(path, &file, NULL, NULL, err));
   ssne_code code = read_header(file, &h, &npy->data_offset, err);
   if (!code) code = check(file, &h, npy, err);
   close(file);
@@ -255,8 +230,8 @@ static void convert_to_double(const void *in, ssne_element type, int64_t count, 
 static ssne_code read_chunk(int file, const ssne_npy *npy, int64_t first, int64_t at, int64_t count,
                             uint64_t *chunk, ssne_error *err) {
   const int64_t size = elements[npy->element].size;
-  return read_at(file, chunk, count * size, npy->data_offset + (first * npy->columns + at) * size,
-                 err);
+  return ssne_read_at(file, chunk, count * size,
+                      npy->data_offset + (first * npy->columns + at) * size, err);
 }
 
 static int64_t chunk_count(int64_t left) {
@@ -305,7 +280,7 @@ static ssne_code open_rows(const char *path, const ssne_npy *npy, int64_t first,
   if (first < 0 || rows < 0 || first > npy->rows - rows)
     return ssne_fail(err, SSNE_FAILED, "%s: %" PRId64 " rows from row %" PRId64 " on, of %" PRId64,
                      path, rows, first, npy->rows);
-  return open_array(path, file, err);
+  return ssne_open_regular(path, file, NULL, NULL, err);
 }
 
 ssne_code ssne_npy_read_float(const char *path, const ssne_npy *npy, int64_t first, int64_t rows,

@@ -1,6 +1,7 @@
-#include "shardsne/dataset.h"
+#include "gather.h"
 
 #include "shardsne/memory.h"
+#include "shardsne/partition.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -8,7 +9,6 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -39,30 +39,16 @@ typedef struct scan {
   int64_t folder_count, folder_room;
   int64_t file_count, file_room;
   int64_t ignored;
+  int part, parts; /* of the classes, which is this scan's */
 } scan;
-
-/* Makes room in *(void **)array, of which `used` elements are taken, for `more`. */
-static ssne_code grow(void *array, int64_t *room, int64_t used, int64_t more, size_t size,
-                      const char *what, ssne_error *err) {
-  if (used + more <= *room) return SSNE_OK;
-  const int64_t wanted = 2 * (used + more) + 1024;
-  void *old = NULL, *grown = NULL;
-  SSNE_TRY(ssne_alloc(&grown, wanted, size, what, err));
-  memcpy(&old, array, sizeof old);
-  if (old) memcpy(grown, old, (size_t)used * size);
-  ssne_free(array);
-  memcpy(array, &grown, sizeof grown);
-  *room = wanted;
-  return SSNE_OK;
-}
 
 /* Appends the path of `name` in the folder `in` to the text. */
 static ssne_code add_path(scan *s, int64_t in, const char *name, int64_t *path, int64_t *length,
                           ssne_error *err) {
   const int64_t name_length = (int64_t)strlen(name);
   const int64_t above = in < 0 ? 0 : s->folders[in].path_length;
-  SSNE_TRY(grow(&s->text, &s->text_room, s->text_size, above + name_length + 2, 1,
-                "characters of file names", err));
+  SSNE_TRY(ssne_grow(&s->text, &s->text_room, s->text_size, above + name_length + 2, 1,
+                     "characters of file names", err));
   char *end = s->text + s->text_size;
   *path = s->text_size;
   if (above) {
@@ -79,30 +65,21 @@ static ssne_code add_path(scan *s, int64_t in, const char *name, int64_t *path, 
 static ssne_code add_folder(scan *s, int64_t in, const char *name, ssne_error *err) {
   folder f = {.parent = in, .label = in < 0 ? -1 : s->folders[in].label};
   SSNE_TRY(add_path(s, in, name, &f.path, &f.path_length, err));
-  SSNE_TRY(grow(&s->folders, &s->folder_room, s->folder_count, 1, sizeof(folder), "folders", err));
+  SSNE_TRY(
+      ssne_grow(&s->folders, &s->folder_room, s->folder_count, 1, sizeof(folder), "folders", err));
   s->folders[s->folder_count++] = f;
   return SSNE_OK;
 }
 
-static bool is_image_name(const char *name) {
-  static const char *const known[] = {".jpg", ".jpeg", ".png",  ".ppm", ".bmp",
-                                      ".pgm", ".tif",  ".tiff", ".webp"};
-  const char *extension = strrchr(name, '.');
-  if (!extension) return false;
-  for (size_t k = 0; k < sizeof known / sizeof *known; k++)
-    if (strcasecmp(extension, known[k]) == 0) return true;
-  return false;
-}
-
 static ssne_code add_file(scan *s, int64_t in, const char *name, ssne_error *err) {
-  if (!is_image_name(name)) {
+  if (!ssne_is_image_name(name)) {
     s->ignored++;
     return SSNE_OK;
   }
   file f = {.folder_length = s->folders[in].path_length, .label = s->folders[in].label};
   int64_t length;
   SSNE_TRY(add_path(s, in, name, &f.path, &length, err));
-  SSNE_TRY(grow(&s->files, &s->file_room, s->file_count, 1, sizeof(file), "files", err));
+  SSNE_TRY(ssne_grow(&s->files, &s->file_room, s->file_count, 1, sizeof(file), "files", err));
   s->files[s->file_count++] = f;
   return SSNE_OK;
 }
@@ -169,39 +146,45 @@ static int by_folder_name(const void *a, const void *b, void *text) {
   return strcmp((char *)text + x->path, (char *)text + y->path);
 }
 
-/* Numbers the classes, which are all the folders after the first so far. */
+/* Keeps the part's classes, which are all the folders after the first so far, and numbers them. */
 static ssne_code label_classes(scan *s, ssne_error *err) {
   const int64_t count = s->folder_count - 1;
   if (count > INT32_MAX)
     return ssne_fail(err, SSNE_USAGE, "%s: %" PRId64 " class folders, more than 2^31 - 1", s->root,
                      count);
   qsort_r(s->folders + 1, (size_t)count, sizeof(folder), by_folder_name, s->text);
-  for (int64_t c = 0; c < count; c++) s->folders[c + 1].label = (int32_t)c;
+  const int64_t begin = ssne_share_begin(count, s->parts, s->part);
+  const int64_t own = ssne_share_begin(count, s->parts, s->part + 1) - begin;
+  memmove(s->folders + 1, s->folders + 1 + begin, (size_t)own * sizeof(folder));
+  s->folder_count = 1 + own;
+  for (int64_t c = 0; c < own; c++) s->folders[c + 1].label = (int32_t)c;
   return SSNE_OK;
 }
 
-/* By class, then by the folder's path as one string ("a-b" before "a/b"), then by name. */
+/* By class, then as ImageFolder orders a class. */
 static int by_row(const void *a, const void *b, void *text) {
   const file *x = a, *y = b;
   if (x->label != y->label) return x->label < y->label ? -1 : 1;
-  const char *one = (char *)text + x->path, *two = (char *)text + y->path;
-  const int64_t p = x->folder_length, q = y->folder_length;
-  const int folders = memcmp(one, two, (size_t)(p < q ? p : q));
-  if (folders) return folders;
-  if (p != q) return p < q ? -1 : 1;
-  return strcmp(one + p, two + q);
+  return ssne_compare_paths((char *)text + x->path, x->folder_length, (char *)text + y->path,
+                            y->folder_length);
 }
 
 /* Visits the folders in the order in which they are found: rows are sorted at the end. */
 static ssne_code walk(scan *s, int64_t *class_count, ssne_error *err) {
   SSNE_TRY(add_folder(s, -1, "", err));
   SSNE_TRY(visit(s, 0, err));
-  *class_count = s->folder_count - 1;
-  if (*class_count > 0) {
+  const bool classes = s->folder_count > 1;
+  if (classes) {
     s->ignored += s->file_count; /* beside the classes, not in one */
-    s->file_count = 0;
     SSNE_TRY(label_classes(s, err));
+  } else if (s->file_count == 0) {
+    return ssne_fail(err, SSNE_USAGE,
+                     "%s: no images (jpg jpeg png ppm bmp pgm tif tiff webp) and no folders",
+                     s->root);
   }
+  if (classes || s->part > 0) s->file_count = 0;
+  if (s->part > 0) s->ignored = 0; /* part 0 has counted what lies at the top */
+  *class_count = s->folder_count - 1;
   for (int64_t at = 1; at < s->folder_count; at++) SSNE_TRY(visit(s, at, err));
   if (s->file_count) qsort_r(s->files, (size_t)s->file_count, sizeof(file), by_row, s->text);
   return SSNE_OK;
@@ -210,10 +193,6 @@ static ssne_code walk(scan *s, int64_t *class_count, ssne_error *err) {
 /* --- the result -------------------------------------------------------------------------- */
 
 static ssne_code check_classes(const scan *s, int64_t class_count, ssne_error *err) {
-  if (class_count == 0 && s->file_count == 0)
-    return ssne_fail(err, SSNE_USAGE,
-                     "%s: no images (jpg jpeg png ppm bmp pgm tif tiff webp) and no folders",
-                     s->root);
   int64_t row = 0;
   for (int64_t c = 0; c < class_count; c++) {
     if (row == s->file_count || s->files[row].label != c)
@@ -258,13 +237,19 @@ static ssne_code scan_into(scan *s, ssne_samples *out, ssne_error *err) {
   SSNE_TRY(walk(s, &class_count, err));
   SSNE_TRY(check_classes(s, class_count, err));
   out->ignored = s->ignored;
+  out->labels = class_count > 0 ? SSNE_LABELS_NAMES : SSNE_LABELS_NONE;
   SSNE_TRY(copy_names(s, out, err));
   return copy_classes(s, class_count, out, err);
 }
 
 ssne_code ssne_samples_scan(const char *path, ssne_samples *out, ssne_error *err) {
+  return ssne_samples_scan_part(path, 0, 1, out, err);
+}
+
+ssne_code ssne_samples_scan_part(const char *path, int part, int parts, ssne_samples *out,
+                                 ssne_error *err) {
   *out = (ssne_samples){0};
-  scan s = {.root = path};
+  scan s = {.root = path, .part = part, .parts = parts};
   s.root_handle = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (s.root_handle < 0) {
     const ssne_code code = errno == ENOENT || errno == ENOTDIR ? SSNE_USAGE : SSNE_FAILED;
@@ -285,5 +270,6 @@ void ssne_samples_free(ssne_samples *samples) {
   ssne_free(&samples->label);
   ssne_free(&samples->classes);
   ssne_free(&samples->class_offset);
+  ssne_free(&samples->place);
   *samples = (ssne_samples){0};
 }

@@ -1,10 +1,5 @@
 #include "shardsne/partition.h"
 
-int64_t ssne_share_begin(int64_t count, int parts, int part) {
-  /* count * part / parts, rounded up, without the product, which could overflow */
-  return count / parts * part + (count % parts * part + parts - 1) / parts;
-}
-
 static int64_t least(int64_t a, int64_t b) {
   return a < b ? a : b;
 }

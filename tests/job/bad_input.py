@@ -53,7 +53,7 @@ def truncate(path):
 def command_line():
     expect(2, "did you mean `perplexity`", of=["embed", RUN, "--perplexty", 3])
     expect(2, "no command is called `embde`", of=["embde"])
-    expect(2, "--images FOLDER is missing", of=["run", "--model", MODEL])
+    expect(2, "--images SOURCE is missing", of=["run", "--model", MODEL])
     expect(2, "RUN.h5", "is missing", of=["render", "--plot", MAP])
     expect(2, "not a number from", of=["embed", RUN, "--perplexity", "many"])
     expect(2, "none of avg|none", of=job(IMAGES, None, "--pool", "most"))

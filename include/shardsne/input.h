@@ -1,0 +1,44 @@
+/* A set of images, whatever holds it: a folder, a list, tars, an array. No MPI in here: a caller
+ * decides which rank scans which part and reads which rows. docs/inputs.md describes the kinds. */
+#ifndef SHARDSNE_INPUT_H
+#define SHARDSNE_INPUT_H
+
+#include "shardsne/dataset.h"
+
+typedef struct ssne_input ssne_input;
+
+/* Recognises what `source` is and opens it: a folder (ImageFolder, or CIFAR's binary files), a CSV
+ * or TSV list, a tar, several as `shards-{000..127}.tar`. The kind follows from what is there, not
+ * from the name alone. SSNE_USAGE where it is nothing that is read here, in words that say what
+ * it is. Close with ssne_input_close. */
+ssne_code ssne_input_open(const char *source, ssne_input **out, ssne_error *err);
+
+void ssne_input_close(ssne_input **input);
+
+/* What it is, for people: "folder", "list", "2 tars". */
+const char *ssne_input_kind(const ssne_input *input);
+
+/* The samples of part `part` of `parts`, counted from 0: the rows of all parts one after the other
+ * are the rows of the input, whatever the number of parts. Labels that are SSNE_LABELS_NAMES count
+ * the part's own classes: a caller with several parts puts these together, in byte order of their
+ * names. A part may have no rows. The caller frees `out` with ssne_samples_free. */
+ssne_code ssne_input_scan(const ssne_input *input, int part, int parts, ssne_samples *out,
+                          ssne_error *err);
+
+/* What one thread reads with; zero at first. */
+typedef struct ssne_input_reader {
+  ssne_image image;  /* the last one read */
+  ssne_buffer bytes; /* of its file */
+  int handle;        /* the container last read from, kept open: */
+  int64_t opened;    /* its number and 1, 0: none */
+} ssne_input_reader;
+
+/* Reads and decodes one sample, as its scan has described it (`place` is NULL where the samples
+ * have none), into reader->image. An error says what is wrong, not the name: SSNE_USAGE where it is
+ * the image's own fault, SSNE_FAILED where it is the system's. Thread-safe for distinct readers. */
+ssne_code ssne_input_read(const ssne_input *input, const char *name, const ssne_place *place,
+                          ssne_input_reader *reader, ssne_error *err);
+
+void ssne_input_reader_free(ssne_input_reader *reader);
+
+#endif

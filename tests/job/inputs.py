@@ -1,0 +1,237 @@
+"""Every kind of input: the features and labels of the same images from a folder, at 1 to 4 ranks; and what is
+wrong with an input is said in one line."""
+import gzip
+import io
+import json
+import lzma
+import os
+import shutil
+import tarfile
+
+import h5py
+import numpy as np
+from PIL import Image
+
+from harness import MODEL, digests, expect, finish, folder, succeed
+
+HERE = folder()
+OPTIONS = ("--model", MODEL, "--drop-last", 1, "--batch", 4, "--threads", 1)
+CLASSES = ("ant", "bee", "cow dog")
+PER_CLASS = 7
+SIDE = 32
+rng = np.random.default_rng(4)
+PIXELS = rng.integers(0, 256, (len(CLASSES) * PER_CLASS, SIDE, SIDE, 3)).astype(np.uint8)
+LABELS = np.repeat(np.arange(len(CLASSES), dtype=np.int32), PER_CLASS)
+NAMES = [f"{CLASSES[label]}/{row:03}.png" for row, label in enumerate(LABELS)]
+
+
+def at(*parts):
+    path = os.path.join(HERE, *parts)
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    return path
+
+
+def png(pixels):
+    out = io.BytesIO()
+    Image.fromarray(pixels).save(out, "PNG")
+    return out.getvalue()
+
+
+FILES = [png(p) for p in PIXELS]
+
+
+def write(path, data):
+    with open(at(path), "w" if isinstance(data, str) else "wb") as f:
+        f.write(data)
+    return at(path)
+
+
+def features(source, ranks, *options):
+    path = at("run.h5")
+    for old in (path, path + ".index"):
+        if os.path.exists(old):
+            os.remove(old)
+    succeed("extract", "--images", source, *OPTIONS, "--out", path, *options, ranks=ranks)
+    found = digests(path)
+    with h5py.File(path) as f:
+        classes = [c.decode() for c in f["classes"][...]] if "classes" in f else []
+        return found["/features"], f["labels"][...].tolist(), classes, [n.decode() for n in f["samples/name"][...]]
+
+
+def same(what, source, *options, names=NAMES, classes=CLASSES, order=None, labels=LABELS, ranks=(1, 2, 3, 4)):
+    """The features of the folder; `order` are the folder's rows in the input's order."""
+    wanted = EXPECTED if order is None else reordered(order)
+    labels = (labels if order is None else labels[order]).tolist()
+    for r in ranks:
+        got = features(source, r, *options)
+        assert got[0] == wanted, f"{what}, {r} ranks: features {got[0]}, not {wanted}"
+        assert got[1] == labels, f"{what}, {r} ranks: labels {got[1]}"
+        assert got[2] == list(classes), f"{what}, {r} ranks: classes {got[2]}"
+        assert names is None or got[3] == list(names), f"{what}, {r} ranks: names {got[3]}"
+    print("same  ", what)
+
+
+def reordered(order):
+    """The digest of the folder's features in another order: those of a flat folder with names that sort so."""
+    flat = at("reordered")
+    shutil.rmtree(flat, ignore_errors=True)
+    for place, row in enumerate(order):
+        write(f"reordered/{place:03}.png", FILES[row])
+    return features(flat, 1)[0]
+
+
+def member(tar, name, data, **facts):
+    info = tarfile.TarInfo(name)
+    info.size = len(data)
+    for fact, value in facts.items():
+        setattr(info, fact, value)
+    tar.addfile(info, io.BytesIO(data) if info.isreg() else None)
+
+
+def tar(path, members, format=tarfile.GNU_FORMAT):
+    with tarfile.open(at(path), "w", format=format) as out:
+        for name, data in members:
+            member(out, name, data)
+    return at(path)
+
+
+SHUFFLED = rng.permutation(len(NAMES))
+
+# --- the folder, and lists -------------------------------------------------------------------------
+
+for name, data in zip(NAMES, FILES):
+    write(f"folder/{name}", data)
+FOLDER = at("folder")
+EXPECTED = features(FOLDER, 1)[0]
+same("folder", FOLDER)
+
+
+def lists():
+    rows = list(zip(NAMES, LABELS))
+    write("folder/plain.csv", "".join(f"{n},{label}\n" for n, label in rows))
+    same("list, numbers", at("folder/plain.csv"), classes=())
+    write("folder/named.tsv", "Path\tclass\textra\r\n" + "".join(f'"{n}"\t{CLASSES[k]}\tx\r\n' for n, k in rows))
+    same("list, TSV with a header and names", at("folder/named.tsv"))
+    write("lists/up.txt", "\ufeff" + "\n\n".join(f"../folder/{n}" for n in NAMES))
+    same("list without labels", at("lists/up.txt"), classes=(), labels=np.full(len(NAMES), -1),
+         names=[f"../folder/{n}" for n in NAMES])
+    write("lists/absolute.csv", "label,file\n" + "".join(f'"x ""{label}""",{FOLDER}/{n}\n' for n, label in
+                                                     (rows[i] for i in SHUFFLED)))
+    same("list of absolute paths in another order", at("lists/absolute.csv"), order=SHUFFLED,
+         names=[f"{FOLDER}/{NAMES[i]}" for i in SHUFFLED], classes=[f'x "{k}"' for k in range(3)])
+    bad = [("a label that is no number", "a.png,1\nb.png,cat\n", "line 2", "`cat` is no number"),
+           ("a number among names", "a.png,cat\nb.png,1\n", "line 2", "`1` is a number"),
+           ("a missing label", "a.png,1\nb.png,\n", "line 2", "no label"),
+           ("a label too large", "a.png,1\nb.png,99999999999\n", "line 2", "no number"),
+           ("a missing column", "a.png,1\nb.png\n", "line 2", "1 column"),
+           ("three columns", "a.png,1,2\n", "line 1", "header"),
+           ("an open quote", 'a.png,1\n"b.png,2\n', "line 2", "not closed"),
+           ("text behind a quote", '"a.png"x,1\n', "line 1", "closing quote"),
+           ("an unclear header", "path,colour\na.png,1\n", "line 1", "not clear"),
+           ("no path", "a.png,1\n,2\n", "line 2", "no path"),
+           ("nothing but a header", "path,label\n", "no images"),
+           ("a long name", "a" * 5000 + ",1\n", "line 1", "5000 bytes")]
+    for name, text, *says in bad:
+        print("     ", name)
+        write("lists/bad.csv", text)
+        refuse(at("lists/bad.csv"), "bad.csv", *says)
+    write("lists/gone.csv", f"{FOLDER}/{NAMES[0]}\nnone.png\n")
+    expect(1, "none.png", "No such file", "--max-bad", of=("extract", "--images", at("lists/gone.csv"), *OPTIONS,
+                                                           "--out", at("bad.h5"), "--fresh"))
+
+
+def refuse(source, *says, options=(), code=2):
+    expect(code, *says, ranks=(3,), of=("extract", "--images", source, *OPTIONS, "--out", at("bad.h5"), "--fresh", *options))
+
+
+# --- tars --------------------------------------------------------------------------------------------
+
+def tars():
+    rows = list(zip(NAMES, FILES))
+    mixed = [rows[i] for i in SHUFFLED]
+    same("tar", tar("a.tar", mixed))
+    same("tar with ./ and files of other kinds",
+         tar("b.tar", [("./" + n, d) for n, d in mixed] + [("./README", b"x" * 700), ("./ant/notes.txt", b"")]))
+    same("tar of a folder of classes", tar("c.tar", [("data/" + n, d) for n, d in mixed], tarfile.PAX_FORMAT),
+         names=["data/" + n for n in NAMES])
+    long = "x" * 150 + "/" + "é" * 60
+    for format in tarfile.GNU_FORMAT, tarfile.PAX_FORMAT:
+        same(f"tar with long names, format {format}",
+             tar("d.tar", [(n.replace("/", f"/{long}/"), d) for n, d in mixed], format),
+             names=[n.replace("/", f"/{long}/") for n in NAMES])
+    shards(rows)
+    bad_tars(rows)
+
+
+def webdataset(path, rows, label="cls"):
+    members = []
+    for row in rows:
+        key = f"sample/{row:06}"
+        text = str(LABELS[row]) + "\n" if label == "cls" else json.dumps({"label": CLASSES[LABELS[row]], "id": 3})
+        members += [(f"{key}.{label}", text.encode()), (f"{key}.png", FILES[row]), (f"{key}.seg.png", FILES[0])]
+    return tar(path, members)
+
+
+def shards(rows):
+    thirds = np.array_split(SHUFFLED, 3)
+    for number, part in enumerate(thirds):
+        webdataset(f"wds/one-{number + 8:03}.tar", part)
+        webdataset(f"wds/two-{number}.tar", part, "json")
+        tar(f"wds/three-{number}.tar", [rows[i] for i in part])
+    for name, digits, classes in ("one", 3, ()), ("two", 1, CLASSES):
+        first = 8 if name == "one" else 0
+        names = [f"{name}-{first + n:0{digits}}.tar/sample/{row:06}.png" for n, p in enumerate(thirds) for row in p]
+        same(f"WebDataset shards {name}", at("wds", f"{name}-{{{first:0{digits}}..{first + 2:0{digits}}}}.tar"),
+             order=SHUFFLED, classes=classes, names=names)
+    order = np.concatenate([np.sort(p) for p in thirds])
+    same("tars of class folders", at("wds/three-{0..2}.tar"), order=order,
+         names=[f"three-{n}.tar/{NAMES[i]}" for n, p in enumerate(thirds) for i in np.sort(p)])
+    tar("wds/two-1.tar", [("a.png", FILES[0]), ("a.cls", b"7")])
+    refuse(at("wds/two-{0..2}.tar"), "names", "numbers")
+    refuse(at("wds/two-{0..3}.tar"), "two-3.tar", "No such file")
+
+
+def bad_tars(rows):
+    def wds(*members):
+        return tar("bad.tar", [("a.png", FILES[0]), ("a.cls", b"1"), *members])
+
+    refuse(wds(("b.png", FILES[1])), "bad.tar: b.png", "no label beside it")
+    refuse(wds(("b.png", FILES[1]), ("b.cls", b"")), "b.cls", "not a label")
+    refuse(wds(("b.png", FILES[1]), ("b.cls", b"cat")), "b.png", "`cat` is no number")
+    refuse(wds(("b.png", FILES[1]), ("b.json", b"{")), "b.json", "not JSON")
+    refuse(wds(("b.png", FILES[1]), ("b.json", b'{"label": 1.5}')), "b.json", "no member")
+    refuse(wds(("b.png", FILES[1]), ("b.json", b"[" * 100000)), "b.json", "not JSON")
+    refuse(wds(("a.jpg", FILES[1])), "second image of its key")
+    refuse(wds(("./a.png", FILES[1])), "a.png", "twice")
+    refuse(tar("bad.tar", rows + rows[:1]), NAMES[0], "twice")
+    refuse(tar("bad.tar", [("x.txt", b"text")]), "no images")
+    whole = open(tar("bad.tar", rows), "rb").read()
+    end = whole.rindex(FILES[-1])
+    for what, cut in ("in an image", end + 100), ("in a header", end - 300), ("behind one", end + 1024 * 4):
+        kept = min(cut, (end + len(FILES[-1]) + 511) // 512 * 512)
+        refuse(write("bad.tar", whole[:kept]), "bad.tar", "truncated")
+    refuse(write("bad.tar.gz", gzip.compress(whole)), "bad.tar.gz", "compressed (gzip)", "decompress")
+    refuse(write("bad.tar", lzma.compress(whole)), "compressed (xz)")
+    for kind in tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE:
+        with tarfile.open(at("bad.tar"), "w") as out:
+            member(out, "ant/a.png", FILES[0])
+            member(out, "ant/b.png", b"", type=kind, linkname="/etc/passwd")
+        refuse(at("bad.tar"), "ant/b.png", "not a regular file" if kind == tarfile.FIFOTYPE else "link")
+    with tarfile.open(at("bad.tar"), "w", format=tarfile.GNU_FORMAT) as out:
+        member(out, "ant/a.png", FILES[0])
+        info = tarfile.TarInfo("ant/b.png")
+        info.size = 2 ** 62
+        out.addfile(info)
+    refuse(at("bad.tar"), "truncated")
+    refuse(write("bad.tar", b"neither\0one"), "not recognised")
+    refuse(write("bad.tar", b""), "empty file")
+    refuse(write("bad.tar", FILES[0]), "a single PNG")
+    refuse(at("none.tar"), "none.tar", "No such file")
+    outside = [("../../etc/passwd.png", FILES[0]), ("/etc/x.png", FILES[1]), ("/".join("d" * 1800) + "/x.png", FILES[2])]
+    got = features(tar("out.tar", outside), 2)
+    assert sorted(got[3]) == sorted(n.lstrip('/') for n, _ in outside), got[3]
+
+
+lists()
+tars()
+finish()
