@@ -1,5 +1,6 @@
 /* Features of every image: scan, prepare the run file, run the pipeline, write what it delivers. */
 #include "account.h"
+#include "arrays.h"
 #include "pipeline.h"
 #include "selection.h"
 #include "shard.h"
@@ -503,9 +504,12 @@ static ssne_code finish(extraction *x, ssne_error *err) {
 static void introduce(const extraction *x) {
   const job *j = x->j;
   const shard_facts *f = &x->images.facts;
+  char classes[64] = "";
+  if (f->class_count > 0)
+    snprintf(classes, sizeof classes, " in %" PRId64 " classes", f->class_count);
   ssne_log_info(j->log,
-                "images: %s of %" PRId64 " in %" PRId64 " classes, %dx%d as the network sees them",
-                ssne_input_kind(x->input), f->count, f->class_count, x->width, x->height);
+                "images: %" PRId64 "%s, from a source of kind: %s; %dx%d as the network sees them",
+                f->count, classes, ssne_input_kind(x->input), x->width, x->height);
   if (f->ignored > 0)
     ssne_log_info(
         j->log,
@@ -524,8 +528,13 @@ static void introduce(const extraction *x) {
 static ssne_code prepare(extraction *x, ssne_error *err) {
   const extract_options *o = &x->j->options.extract;
   double start = ssne_clock();
-  SSNE_TRY_ALL(x->j->comm, ssne_input_open(o->images, &x->input, err), err);
+  SSNE_TRY_ALL(x->j->comm, ssne_input_open(o->images, o->labels, &arrays_of_hdf5, &x->input, err),
+               err);
   SSNE_TRY(shard_scan(x->input, o->images, o->batch, x->j->comm, &x->images, err));
+  SSNE_TRY_ALL(
+      x->j->comm,
+      ssne_input_hold(x->input, x->images.partition.first_row, x->images.partition.own_rows, err),
+      err);
   SSNE_TRY(options_max_bad(o->max_bad, x->images.facts.count, &x->most_bad, err));
   SSNE_TRY(choose_size(x, err));
   ssne_stages_add(&x->j->stages, "scan images", x->images.partition.own_rows, ssne_clock() - start);
@@ -562,6 +571,7 @@ static ssne_code identify(extraction *x, ssne_error *err) {
     return ssne_fail(err, SSNE_USAGE,
                      "--layer and --drop-last both cut the network: give one of them");
   SSNE_TRY(job_resolve_images(x->j, &o->images, err));
+  if (o->labels) SSNE_TRY(job_resolve_images(x->j, &o->labels, err));
   SSNE_TRY(job_resolve(x->j, &o->model, err));
   SSNE_TRY_ALL(x->j->comm,
                x->j->rank == 0 ? ssne_digest_file(o->model, x->model_digest, err) : SSNE_OK, err);

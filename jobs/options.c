@@ -38,7 +38,9 @@ static const ssne_option output_table[] = {
 
 static const ssne_option extract_table[] = {
   {"images", SSNE_OPTION_TEXT, AT(extract_options, images), "SOURCE",
-   "the images: a folder a class (as torchvision's ImageFolder), one folder of unlabelled images, a CSV or TSV list of paths and labels, a tar or several (shards-{000..127}.tar)", NULL, 0, 0, false, true},
+   "the images: a folder a class (as torchvision's ImageFolder), one folder of unlabelled images, a CSV or TSV list of paths and labels, a tar or several (shards-{000..127}.tar), MNIST's or CIFAR's files, X.npy, X.h5:/path (docs/inputs.md)", NULL, 0, 0, false, true},
+  {"labels", SSNE_OPTION_TEXT, AT(extract_options, labels), "Y",
+   "the classes of an array's images, integers from 0: Y.npy, Y.h5:/path or IDX; found by name for MNIST's files", NULL, 0, 0, false, true},
   {"model", SSNE_OPTION_TEXT, AT(extract_options, model), "M.pt",
    "the network: a TorchScript file", NULL, 0, 0, false, false},
   {"drop-last", SSNE_OPTION_INTEGER, AT(extract_options, drop_last), "K",

@@ -16,7 +16,7 @@ typedef struct output_options {
 } output_options;
 
 typedef struct extract_options {
-  char *images, *model, *layer, *pool, *device, *precision, *max_bad;
+  char *images, *labels, *model, *layer, *pool, *device, *precision, *max_bad;
   int64_t drop_last, batch, resize, crop;
   double mean[3], std[3];
 } extract_options;

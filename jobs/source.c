@@ -2,9 +2,8 @@
 
 #include "shardsne/agree.h"
 #include "shardsne/exchange.h"
+#include "shardsne/input.h"
 #include "shardsne/memory.h"
-
-#include <string.h>
 
 ssne_code source_open_store(ssne_store *store, source *out, ssne_error *err) {
   *out = (source){.store = store};
@@ -16,16 +15,6 @@ ssne_code source_open_store(ssne_store *store, source *out, ssne_error *err) {
                      "`shardsne extract` first");
   out->rows = shape.rows;
   out->columns = shape.columns;
-  return SSNE_OK;
-}
-
-/* FILE.h5:/path split at the colon; dataset is NULL where there is none. */
-static ssne_code split(const char *name, char **file, const char **dataset, ssne_error *err) {
-  const char *colon = NULL;
-  for (const char *c = strstr(name, ":/"); c; c = strstr(c + 1, ":/")) colon = c; /* the last */
-  SSNE_TRY(ssne_copy_text(file, name, err));
-  *dataset = colon ? colon + 1 : NULL;
-  if (colon) (*file)[colon - name] = 0;
   return SSNE_OK;
 }
 
@@ -46,7 +35,7 @@ ssne_code source_open(const char *name, MPI_Comm comm, source *out, ssne_error *
   *out = (source){.store = NULL};
   char *file = NULL;
   const char *dataset = NULL;
-  ssne_code code = ssne_agree(comm, split(name, &file, &dataset, err), err);
+  ssne_code code = ssne_agree(comm, ssne_split_dataset(name, &file, &dataset, err), err);
   if (code == SSNE_OK)
     code = dataset
                ? ssne_matrix_open(file, dataset, comm, &out->matrix, &out->rows, &out->columns, err)

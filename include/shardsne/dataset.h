@@ -153,6 +153,8 @@ typedef struct ssne_npy {
   int64_t rows, columns;
   ssne_element element;
   int64_t data_offset; /* bytes before the first element */
+  int dimensions;
+  int64_t shape[4]; /* the first four of them */
 } ssne_npy;
 
 /* Reads and checks the header of the .npy file at `path`, format versions 1 to 3. SSNE_USAGE for

@@ -197,6 +197,17 @@ ssne_code ssne_matrix_open(const char *file, const char *dataset, MPI_Comm comm,
                            int64_t *rows, int64_t *columns, ssne_error *err);
 ssne_code ssne_matrix_read_float(ssne_matrix *matrix, int64_t first, int64_t rows, float *out,
                                  ssne_error *err);
+
+/* The same as bytes, of a dataset of 8-bit unsigned integers; and as int32, of one of integers,
+ * where one that does not fit is an error. Others are SSNE_USAGE. */
+ssne_code ssne_matrix_read_bytes(ssne_matrix *matrix, int64_t first, int64_t rows, uint8_t *out,
+                                 ssne_error *err);
+ssne_code ssne_matrix_read_int(ssne_matrix *matrix, int64_t first, int64_t rows, int32_t *out,
+                               ssne_error *err);
+
+/* The number of its dimensions, and the sizes of the first four. */
+int ssne_matrix_shape(const ssne_matrix *matrix, int64_t shape[4]);
+
 void ssne_matrix_close(ssne_matrix **matrix);
 
 /* "HDF5 1.10.8", for the record. */

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <zlib.h>
 
 #define HEAD 512 /* bytes that tell what a file is */
 #define MOST_CONTAINERS 1000000
@@ -77,6 +78,7 @@ static ssne_code refuse(const uint8_t *head, int64_t size, ssne_error *err) {
        5, "compressed (xz): decompress it, say with unxz; images are read in place"},
       {"\x28\xb5\x2f\xfd", 4,
        "compressed (zstd): decompress it, say with unzstd; images are read in place"},
+      {"\x89HDF\r\n", 6, "an HDF5 file: name the dataset in it, as FILE.h5:/path"},
       {"PK\3\4", 4, "a zip archive: unpack it, or make a tar of it"},
       {"\xff\xd8\xff", 3, "a single JPEG: name the folder of images, or a list of them"},
       {"\x89PNG", 4, "a single PNG: name the folder of images, or a list of them"},
@@ -84,15 +86,18 @@ static ssne_code refuse(const uint8_t *head, int64_t size, ssne_error *err) {
   for (size_t k = 0; k < sizeof known / sizeof *known; k++)
     if (begins(head, size, known[k].magic, known[k].length))
       return ssne_fail(err, SSNE_USAGE, "%s", known[k].what);
-  return ssne_fail(err, SSNE_USAGE,
-                   size > 0 ? "not recognised: neither a folder, a CSV or TSV list nor a tar"
-                            : "empty file: neither a list nor a tar");
+  return ssne_fail(
+      err, SSNE_USAGE,
+      size > 0 ? "not recognised: neither a CSV or TSV list, a tar, IDX, .npy nor a file of "
+                 "CIFAR's; docs/inputs.md says what is read"
+               : "empty file: neither a list, a tar nor an array");
 }
 
-static ssne_code read_head(const char *path, uint8_t head[HEAD], int64_t *size, ssne_error *err) {
+static ssne_code read_head(const char *path, uint8_t head[HEAD], int64_t *size, int64_t *whole,
+                           ssne_error *err) {
   int file = -1;
-  SSNE_TRY(ssne_open_regular(path, &file, size, NULL, err));
-  if (*size > HEAD) *size = HEAD;
+  SSNE_TRY(ssne_open_regular(path, &file, whole, NULL, err));
+  *size = *whole > HEAD ? HEAD : *whole;
   const ssne_code code = ssne_read_at(file, head, *size, 0, err);
   close(file);
   return code ? ssne_fail_in(err, "%s", path) : SSNE_OK;
@@ -106,10 +111,23 @@ static ssne_code copy_folder(const char *path, char **out, ssne_error *err) {
   return SSNE_OK;
 }
 
+/* The first bytes that a gzipped file holds; none if it is no such file. */
+static int64_t unpack_head(const char *path, uint8_t head[HEAD]) {
+  gzFile file = gzopen(path, "rb");
+  const int got = file ? gzread(file, head, HEAD) : 0;
+  if (file) gzclose(file);
+  return got > 0 ? got : 0;
+}
+
 static ssne_code open_file(ssne_input *input, const char *path, ssne_error *err) {
-  uint8_t head[HEAD];
-  int64_t size = 0;
-  SSNE_TRY(read_head(path, head, &size, err));
+  uint8_t head[HEAD], unpacked[HEAD];
+  int64_t size = 0, whole = 0;
+  SSNE_TRY(read_head(path, head, &size, &whole, err));
+  const bool gzipped = begins(head, size, "\x1f\x8b", 2);
+  input->compressed = gzipped && ssne_idx_begins(unpacked, unpack_head(path, unpacked));
+  if (input->compressed || ssne_idx_begins(head, size)) return ssne_idx_open(input, path, err);
+  if (begins(head, size, "\x93NUMPY", 6)) return ssne_npy_images_open(input, path, err);
+  if (ssne_cifar_is_file(path, whole)) return ssne_cifar_open_file(input, path, err);
   if (ssne_tar_begins(head, size)) {
     input->format = &ssne_tar_format;
     return ssne_input_add(input, path, err);
@@ -166,29 +184,56 @@ static ssne_code recognise(ssne_input *input, ssne_error *err) {
   struct stat about;
   range r;
   if (stat(input->source, &about) == 0) {
+    bool cifar = false;
     if (!S_ISDIR(about.st_mode)) return open_file(input, input->source, err);
+    SSNE_TRY(ssne_cifar_open_folder(input, input->source, &cifar, err));
+    if (cifar) return SSNE_OK;
     input->format = &ssne_folder_format;
     return ssne_copy_text(&input->folder, input->source, err);
   }
   const int reason = errno;
+  char *file = NULL;
+  const char *dataset = NULL;
+  SSNE_TRY(ssne_split_dataset(input->source, &file, &dataset, err));
+  const ssne_code code = dataset ? ssne_hdf5_open_images(input, file, dataset, err) : SSNE_OK;
+  ssne_free(&file);
+  if (dataset) return code;
   if (parse_range(input->source, &r)) return open_range(input, &r, err);
   return ssne_fail(err, SSNE_USAGE,
                    "%s: %s; name a folder of images, a list, or a tar (docs/inputs.md)",
                    input->source, strerror(reason));
 }
 
+ssne_code ssne_split_dataset(const char *name, char **file, const char **dataset, ssne_error *err) {
+  const char *colon = NULL;
+  for (const char *c = strstr(name, ":/"); c; c = strstr(c + 1, ":/")) colon = c; /* the last */
+  SSNE_TRY(ssne_copy_text(file, name, err));
+  *dataset = colon ? colon + 1 : NULL;
+  if (colon) (*file)[colon - name] = 0;
+  return SSNE_OK;
+}
+
 static void name_kind(ssne_input *input) {
   if (input->containers > 1)
-    snprintf(input->kind, sizeof input->kind, "%" PRId64 " %ss", input->containers,
-             input->format->name);
+    snprintf(input->kind, sizeof input->kind, "%s, %" PRId64 " files", input->format->name,
+             input->containers);
   else
     snprintf(input->kind, sizeof input->kind, "%s", input->format->name);
 }
 
-ssne_code ssne_input_open(const char *source, ssne_input **out, ssne_error *err) {
+ssne_code ssne_input_open(const char *source, const char *labels, const ssne_arrays *arrays,
+                          ssne_input **out, ssne_error *err) {
   SSNE_TRY(ssne_alloc(out, 1, sizeof **out, "inputs", err));
+  (*out)->arrays = arrays;
   ssne_code code = ssne_copy_text(&(*out)->source, source, err);
+  if (!code && labels) code = ssne_copy_text(&(*out)->labels, labels, err);
   if (!code) code = recognise(*out, err);
+  if (!code && labels && (*out)->format != &ssne_array_format &&
+      (*out)->format != &ssne_hdf5_format)
+    code = ssne_fail(err, SSNE_USAGE,
+                     "--labels are for arrays of images (IDX, .npy, HDF5); %s is a %s, which has "
+                     "its own",
+                     source, (*out)->format->name);
   if (code)
     ssne_input_close(out);
   else
@@ -202,6 +247,9 @@ void ssne_input_close(ssne_input **input) {
   ssne_free(&(*input)->container);
   ssne_free(&(*input)->source);
   ssne_free(&(*input)->folder);
+  ssne_free(&(*input)->labels);
+  ssne_free(&(*input)->held);
+  if ((*input)->array) (*input)->arrays->close(&(*input)->array);
   ssne_free(input);
 }
 

@@ -27,6 +27,8 @@ static const struct {
 typedef struct header {
   char descr[8]; /* empty where it is too long to be a number's */
   int64_t rows, columns;
+  int dimensions;
+  int64_t shape[4];
   bool has_descr, has_order, has_shape, fortran;
 } header;
 
@@ -68,11 +70,15 @@ static bool take_count(const char **at, int64_t *out) {
 static bool take_shape(const char **at, header *h) {
   if (!take(at, "(") || !take_count(at, &h->rows)) return false;
   h->columns = 1;
+  h->dimensions = 1;
+  h->shape[0] = h->rows;
   while (take(at, ",")) {
     int64_t side;
     if (take(at, ")")) return true;
     if (!take_count(at, &side) || __builtin_mul_overflow(h->columns, side, &h->columns))
       return false;
+    if (h->dimensions < 4) h->shape[h->dimensions] = side;
+    h->dimensions++;
   }
   return take(at, ")");
 }
@@ -174,6 +180,8 @@ static ssne_code check(int file, const header *h, ssne_npy *npy, ssne_error *err
                      (int64_t)about.st_size, end);
   npy->rows = h->rows;
   npy->columns = h->columns;
+  npy->dimensions = h->dimensions;
+  memcpy(npy->shape, h->shape, sizeof npy->shape);
   return SSNE_OK;
 }
 

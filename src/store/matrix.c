@@ -5,13 +5,17 @@
 #include <inttypes.h>
 #include <string.h>
 
+/* Of chunks unpacked, for readers that take a row at a time. */
+#define CHUNK_CACHE ((size_t)64 << 20)
+
 struct ssne_matrix {
   char *file_name, *name;
   hid_t file, dataset;
   int dimensions;
   hsize_t size[H5S_MAX_RANK];
   int64_t columns;
-  int64_t row_bytes; /* in the file or in memory, whichever is more */
+  int64_t row_bytes;    /* in the file or in memory, whichever is more */
+  bool integers, bytes; /* what the elements are */
 };
 
 static void free_matrix(ssne_matrix **matrix) {
@@ -63,10 +67,12 @@ static ssne_code take_type(ssne_matrix *m, ssne_error *err) {
   if (type < 0) return ssne_hdf5_fail(m->file_name, err, "asking for the type of %s", m->name);
   const H5T_class_t class = H5Tget_class(type);
   const size_t width = H5Tget_size(type);
+  m->integers = class == H5T_INTEGER;
+  m->bytes = H5Tequal(type, H5T_NATIVE_UINT8) > 0;
   H5Tclose(type);
   if (class != H5T_INTEGER && class != H5T_FLOAT)
     return ssne_fail(err, SSNE_USAGE, "%s:%s does not hold numbers", m->file_name, m->name);
-  const int64_t widest = (int64_t)(width > sizeof(float) ? width : sizeof(float));
+  const int64_t widest = (int64_t)(width > sizeof(int64_t) ? width : sizeof(int64_t));
   if (__builtin_mul_overflow(m->columns, widest, &m->row_bytes) || m->row_bytes > SSNE_STORE_PIECE)
     return ssne_fail(err, SSNE_USAGE, "%s:%s has rows of %" PRId64 " elements: more than 1 GiB",
                      m->file_name, m->name, m->columns);
@@ -77,7 +83,12 @@ static ssne_code open_dataset(ssne_matrix *m, ssne_error *err) {
   if (!is_dataset(m->file, m->name))
     return ssne_fail(err, SSNE_USAGE, "%s has no dataset %s: `h5ls -r %s` lists what it has",
                      m->file_name, m->name, m->file_name);
-  m->dataset = H5Dopen2(m->file, m->name, H5P_DEFAULT);
+  const hid_t access = H5Pcreate(H5P_DATASET_ACCESS);
+  if (access >= 0) {
+    (void)H5Pset_chunk_cache(access, H5D_CHUNK_CACHE_NSLOTS_DEFAULT, CHUNK_CACHE, 1.0);
+    m->dataset = H5Dopen2(m->file, m->name, access);
+    H5Pclose(access);
+  }
   if (m->dataset < 0) return ssne_hdf5_fail(m->file_name, err, "opening %s", m->name);
   SSNE_TRY(take_shape(m, err));
   return take_type(m, err);
@@ -100,7 +111,7 @@ ssne_code ssne_matrix_open(const char *file, const char *dataset, MPI_Comm comm,
   return SSNE_OK;
 }
 
-static herr_t read_rows(const ssne_matrix *m, int64_t first, int64_t rows, float *out) {
+static herr_t read_rows(const ssne_matrix *m, int64_t first, int64_t rows, hid_t type, void *out) {
   hsize_t start[H5S_MAX_RANK] = {0}, count[H5S_MAX_RANK];
   const hsize_t elements = (hsize_t)rows * (hsize_t)m->columns;
   herr_t result = -1;
@@ -111,7 +122,7 @@ static herr_t read_rows(const ssne_matrix *m, int64_t first, int64_t rows, float
   const hid_t space = H5Dget_space(m->dataset);
   if (memory >= 0 && space >= 0 &&
       H5Sselect_hyperslab(space, H5S_SELECT_SET, start, NULL, count, NULL) >= 0)
-    result = H5Dread(m->dataset, H5T_NATIVE_FLOAT, memory, space, H5P_DEFAULT, out);
+    result = H5Dread(m->dataset, type, memory, space, H5P_DEFAULT, out);
   const hid_t why = H5Eget_current_stack(); /* each call that follows would clear it */
   if (space >= 0) H5Sclose(space);
   if (memory >= 0) H5Sclose(memory);
@@ -119,8 +130,9 @@ static herr_t read_rows(const ssne_matrix *m, int64_t first, int64_t rows, float
   return result;
 }
 
-ssne_code ssne_matrix_read_float(ssne_matrix *matrix, int64_t first, int64_t rows, float *out,
-                                 ssne_error *err) {
+/* Reads elements as `type` of `size` bytes. */
+static ssne_code read_as(ssne_matrix *matrix, int64_t first, int64_t rows, hid_t type, int64_t size,
+                         void *out, ssne_error *err) {
   const int64_t all = (int64_t)matrix->size[0];
   if (first < 0 || rows < 0 || first > all || rows > all - first)
     return ssne_fail(err, SSNE_FAILED,
@@ -131,12 +143,51 @@ ssne_code ssne_matrix_read_float(ssne_matrix *matrix, int64_t first, int64_t row
   const int64_t at_once = SSNE_STORE_PIECE / matrix->row_bytes;
   for (int64_t done = 0; done < rows;) {
     const int64_t now = rows - done < at_once ? rows - done : at_once;
-    if (read_rows(matrix, first + done, now, out + done * matrix->columns) < 0)
+    char *place = (char *)out + done * matrix->columns * size;
+    if (read_rows(matrix, first + done, now, type, place) < 0)
       return ssne_hdf5_fail(matrix->file_name, err, "reading rows %" PRId64 " to %" PRId64 " of %s",
                             first + done, first + done + now - 1, matrix->name);
     done += now;
   }
   return SSNE_OK;
+}
+
+ssne_code ssne_matrix_read_float(ssne_matrix *matrix, int64_t first, int64_t rows, float *out,
+                                 ssne_error *err) {
+  return read_as(matrix, first, rows, H5T_NATIVE_FLOAT, sizeof *out, out, err);
+}
+
+ssne_code ssne_matrix_read_bytes(ssne_matrix *matrix, int64_t first, int64_t rows, uint8_t *out,
+                                 ssne_error *err) {
+  if (!matrix->bytes)
+    return ssne_fail(err, SSNE_USAGE,
+                     "%s:%s: its elements are no 8-bit unsigned integers (uint8), as those of "
+                     "images are: store them so, 0 to 255",
+                     matrix->file_name, matrix->name);
+  return read_as(matrix, first, rows, H5T_NATIVE_UINT8, 1, out, err);
+}
+
+ssne_code ssne_matrix_read_int(ssne_matrix *matrix, int64_t first, int64_t rows, int32_t *out,
+                               ssne_error *err) {
+  int64_t *wide = NULL, i = 0;
+  const int64_t count = rows * matrix->columns;
+  if (!matrix->integers)
+    return ssne_fail(err, SSNE_USAGE, "%s:%s: its elements are no integers, as labels are",
+                     matrix->file_name, matrix->name);
+  SSNE_TRY(ssne_alloc(&wide, count, sizeof *wide, "integers", err));
+  ssne_code code = read_as(matrix, first, rows, H5T_NATIVE_INT64, sizeof *wide, wide, err);
+  for (; i < count && !code && wide[i] >= INT32_MIN && wide[i] <= INT32_MAX; i++)
+    out[i] = (int32_t)wide[i];
+  if (!code && i < count)
+    code = ssne_fail(err, SSNE_USAGE, "%s:%s: row %" PRId64 ": %" PRId64 " is no 32-bit integer",
+                     matrix->file_name, matrix->name, first + i / matrix->columns, wide[i]);
+  ssne_free(&wide);
+  return code;
+}
+
+int ssne_matrix_shape(const ssne_matrix *matrix, int64_t shape[4]) {
+  for (int d = 0; d < 4; d++) shape[d] = d < matrix->dimensions ? (int64_t)matrix->size[d] : 0;
+  return matrix->dimensions;
 }
 
 void ssne_matrix_close(ssne_matrix **matrix) {

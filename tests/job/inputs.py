@@ -232,6 +232,103 @@ def bad_tars(rows):
     assert sorted(got[3]) == sorted(n.lstrip('/') for n, _ in outside), got[3]
 
 
+# --- arrays ------------------------------------------------------------------------------------------
+
+def idx(array):
+    return bytes([0, 0, 8, array.ndim]) + b"".join(n.to_bytes(4, "big") for n in array.shape) + array.tobytes()
+
+
+def arrays():
+    numbers = [f"{row:02}" for row in range(len(NAMES))]
+    kinds = {"nhwc": PIXELS, "nchw": np.ascontiguousarray(PIXELS.transpose(0, 3, 1, 2))}
+    np.save(at("y.npy"), LABELS.astype(np.int64))
+    for name, array in kinds.items():
+        np.save(at(f"{name}.npy"), array)
+        same(f".npy {name}", at(f"{name}.npy"), "--labels", at("y.npy"), classes=(), names=numbers)
+    with h5py.File(at("x.h5"), "w") as f:
+        f["plain"] = PIXELS
+        f.create_dataset("deep/packed", data=kinds["nchw"], chunks=(5, 3, 10, 32), compression="gzip", shuffle=True)
+        f["y"], f["floats"], f["wrong"] = LABELS.astype(">i8"), PIXELS / 255, LABELS - 5
+        f["real"] = LABELS / 2
+        f["short"], f["large"] = LABELS[1:], LABELS + 2 ** 40
+    for name in "plain", "deep/packed":
+        same(f"HDF5 {name}", at("x.h5") + ":/" + name, "--labels", at("x.h5") + ":/y", classes=(), names=numbers)
+    gray = PIXELS[..., 0]
+    for row in range(len(NAMES)):
+        write(f"gray/{NAMES[row]}", png(gray[row]))
+    global EXPECTED
+    of_colours, EXPECTED = EXPECTED, features(at("gray"), 1)[0]
+    np.save(at("nhw.npy"), gray)
+    np.save(at("n1hw.npy"), gray[:, None])
+    write("few-images-idx3-ubyte", idx(gray))
+    write("few-labels-idx1-ubyte.gz", gzip.compress(idx(LABELS.astype(np.uint8))))
+    write("some-images-idx3-ubyte.gz", gzip.compress(idx(gray)))
+    for name in "nhw.npy", "n1hw.npy", "some-images-idx3-ubyte.gz":
+        same(name, at(name), "--labels", at("few-labels-idx1-ubyte.gz"), classes=(), names=numbers)
+    same("IDX with the labels beside it", at("few-images-idx3-ubyte"), classes=(), names=numbers)
+    same("IDX without labels", at("some-images-idx3-ubyte.gz"), classes=(), labels=np.full(len(NAMES), -1), ranks=[2],
+         names=numbers)
+    EXPECTED = of_colours
+    bad_arrays(kinds["nhwc"])
+
+
+def bad_arrays(array):
+    x = at("nhwc.npy")
+    refuse(x, "21 images", "20 labels", options=("--labels", at("x.h5") + ":/short"))
+    refuse(x, "label -5", options=("--labels", at("x.h5") + ":/wrong"))
+    refuse(x, "no 32-bit integer", options=("--labels", at("x.h5") + ":/large"))
+    refuse(x, "no integers", options=("--labels", at("x.h5") + ":/real"))
+    refuse(x, "labels have one", options=("--labels", x))
+    refuse(x, "not an IDX", options=("--labels", write("y.csv", "1\n2\n")))
+    refuse(x, "none.npy", options=("--labels", at("none.npy")))
+    refuse(FOLDER, "--labels", "its own", options=("--labels", at("y.npy")))
+    refuse(at("x.h5") + ":/floats", "uint8")
+    refuse(at("x.h5") + ":/none", "no dataset")
+    refuse(at("x.h5"), "name the dataset")
+    refuse(at("few-labels-idx1-ubyte.gz"), "labels")
+    for name, bad, says in (("floats", array / 255, "uint8"), ("flat", array.reshape(len(array), -1), "2 dimensions"),
+                            ("none", array[:0], "no images"), ("five", array[..., :2], "1 or 3 channels"),
+                            ("unclear", array[:, :3], "not clear"), ("none wide", array[:, :, :0], "pixels")):
+        np.save(at("bad.npy"), bad)
+        refuse(at("bad.npy"), says)
+    whole = idx(array[..., 0])
+    refuse(write("bad.idx", whole[:-1]), "truncated")
+    refuse(write("bad.idx", whole[:4] + b"\xff" * 12 + whole[16:]), "pixels")
+    refuse(write("bad.idx", whole[:4] + b"\xff" * 4 + whole[8:]), "truncated")
+    refuse(write("bad.idx", gzip.compress(whole[:4] + b"\xff" * 4 + whole[8:])), "truncated")
+    refuse(write("bad.idx", gzip.compress(whole)[:-2000]), "truncated", code=2)
+    refuse(write("bad.idx", b"\0\0\x0d" + whole[3:]), "type 13")
+
+
+def cifar():
+    planes = PIXELS.transpose(0, 3, 1, 2).reshape(len(PIXELS), -1)
+    records = [bytes([LABELS[i]]) + planes[i].tobytes() for i in range(len(planes))]
+    names = [f"{file}/{row:05}" for file, count in (("data_batch_1.bin", 8), ("data_batch_2.bin", 9), ("test_batch.bin", 4))
+             for row in range(count)]
+    write("cifar/data_batch_1.bin", b"".join(records[:8]))
+    write("cifar/data_batch_2.bin", b"".join(records[8:17]))
+    write("cifar/test_batch.bin", b"".join(records[17:]))
+    same("CIFAR-10 without names", at("cifar"), names=names, classes=())
+    ten = ["z", "b", "a b", *"cdefghi"]
+    write("cifar/batches.meta.txt", "\n".join(ten) + "\n\n")
+    same("CIFAR-10", at("cifar"), names=names, classes=ten)
+    hundred = [f"class {i}" for i in range(100)]
+    write("cifar100/fine_label_names.txt", "\r\n".join(hundred))
+    write("cifar100/test.bin", b"".join(bytes([19]) + r for r in records))
+    same("CIFAR-100's file", at("cifar100/test.bin"), names=[f"test.bin/{i:05}" for i in range(21)], classes=hundred)
+    write("cifar/test_batch.bin", b"".join(records)[:-1])
+    refuse(at("cifar"), "test_batch.bin", "truncated")
+    write("cifar/test_batch.bin", records[0] + b"\x0b" + records[1][1:])
+    refuse(at("cifar"), "test_batch.bin", "record 1", "label 11")
+    write("cifar/test_batch.bin", b"\1" + records[0])
+    refuse(at("cifar"), "test_batch.bin", "CIFAR-100")
+    write("cifar/test_batch.bin", records[0])
+    write("cifar/batches.meta.txt", "a\nb\n")
+    refuse(at("cifar"), "2 names for 10 classes")
+
+
 lists()
 tars()
+arrays()
+cifar()
 finish()
