@@ -267,7 +267,10 @@ static ssne_code probe_size(extraction *x, ssne_error *err) {
 static ssne_code choose_size(extraction *x, ssne_error *err) {
   const extract_options *o = &x->j->options.extract;
   const int prober = ssne_partition_owner(&x->images.partition, 0);
-  x->transform = (ssne_transform){.resize = (int)o->resize, .crop = (int)o->crop};
+  x->transform = (ssne_transform){.resize = (int)o->resize,
+                                  .crop = (int)o->crop,
+                                  .channels = o->channels[0] - '0',
+                                  .bicubic = strcmp(o->interpolation, "bicubic") == 0};
   memcpy(x->transform.mean, o->mean, sizeof o->mean);
   memcpy(x->transform.std, o->std, sizeof o->std);
   for (int c = 0; c < 3; c++)
@@ -298,7 +301,7 @@ static ssne_code load_model(extraction *x, ssne_error *err) {
                    : strcmp(o->precision, "float16") == 0 ? SSNE_FLOAT16
                                                           : SSNE_FLOAT,
       .batch = o->batch,
-      .channels = 3,
+      .channels = x->transform.channels,
       .height = x->height,
       .width = x->width,
       .local_rank = x->j->local_rank,

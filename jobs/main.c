@@ -122,14 +122,23 @@ static const command *find_command(const char *name) {
 }
 
 /* The configuration file first, so that the command line has the last word. */
-static ssne_code parse(job *j, const ssne_option_group *groups, int count, const command *c,
-                       int argc, char **argv, ssne_error *err) {
+static ssne_code parse_again(job *j, const ssne_option_group *groups, int count, const command *c,
+                             int argc, char **argv, ssne_error *err) {
   int words = 0;
   const int most = c->with & WITH_FILE ? 1 : 0;
-  SSNE_TRY(ssne_options_parse(groups, count, argc, argv, &j->word, most, &words, err));
-  if (!j->options.common.config) return SSNE_OK;
-  SSNE_TRY(ssne_options_read(groups, count, j->options.common.config, err));
+  if (j->options.common.config)
+    SSNE_TRY(ssne_options_read(groups, count, j->options.common.config, err));
   return ssne_options_parse(groups, count, argc, argv, &j->word, most, &words, err);
+}
+
+/* What a preset gives is there before the options are read that override it. */
+static ssne_code parse(job *j, const ssne_option_group *groups, int count, const command *c,
+                       int argc, char **argv, ssne_error *err) {
+  SSNE_TRY(parse_again(j, groups, count, c, argc, argv, err));
+  if (j->options.common.config) SSNE_TRY(parse_again(j, groups, count, c, argc, argv, err));
+  if (!j->options.extract.preset) return SSNE_OK;
+  options_take_preset(&j->options.extract);
+  return parse_again(j, groups, count, c, argc, argv, err);
 }
 
 /* Collective: when to stop although nobody says so: --time-limit, and a while before Slurm ends the

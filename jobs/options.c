@@ -51,6 +51,12 @@ static const ssne_option extract_table[] = {
    "average features over the image plane, or flatten them", "avg|none", 0, 0, false, true},
   {"batch", SSNE_OPTION_INTEGER, AT(extract_options, batch), "B",
    "images a batch; also the block that one thread works on", NULL, 1, 65536, false, true},
+  {"preset", SSNE_OPTION_CHOICE, AT(extract_options, preset), "P",
+   "imagenet: --resize 256 --crop 224 and ImageNet's colours; cifar10: 32, 32 and CIFAR-10's; none: images as they are, colours in [0, 1]. What is given besides counts", "imagenet|cifar10|none", 0, 0, false, false},
+  {"interpolation", SSNE_OPTION_CHOICE, AT(extract_options, interpolation), "I",
+   "how to resize, as Pillow does, antialiased", "bilinear|bicubic", 0, 0, false, true},
+  {"channels", SSNE_OPTION_CHOICE, AT(extract_options, channels), "1|3",
+   "what the network takes: 3: colours, gray ones repeated; 1: gray, of which the first of --mean and --std are", "1|3", 0, 0, false, true},
   {"resize", SSNE_OPTION_INTEGER, AT(extract_options, resize), "S",
    "resize the shorter side to S pixels; 0: keep the size", NULL, 0, 65535, false, true},
   {"crop", SSNE_OPTION_INTEGER, AT(extract_options, crop), "C",
@@ -227,6 +233,8 @@ ssne_code options_defaults(all_options *o, ssne_error *err) {
     char **option;
     const char *value;
   } texts[] = {{&o->extract.pool, "avg"},
+               {&o->extract.interpolation, "bilinear"},
+               {&o->extract.channels, "3"},
                {&o->extract.device, "auto"},
                {&o->extract.precision, "float32"},
                {&o->extract.max_bad, "0"},
@@ -254,6 +262,25 @@ void options_free_all(all_options *o) {
                                       embed_input_group(o),  embed_group(o),  render_group(o),
                                       render_input_group(o), export_group(o), repair_group(o)};
   ssne_options_free(groups, COUNT(groups));
+}
+
+void options_take_preset(extract_options *o) {
+  static const struct {
+    const char *name;
+    int64_t resize, crop;
+    double mean[3], std[3];
+  } presets[] = {
+      {"imagenet", 256, 224, {0.485, 0.456, 0.406}, {0.229, 0.224, 0.225}},
+      {"cifar10", 32, 32, {0.4914, 0.4822, 0.4465}, {0.247, 0.2435, 0.2616}},
+      {"none", 0, 0, {0, 0, 0}, {1, 1, 1}},
+  };
+  for (int p = 0; p < COUNT(presets); p++) {
+    if (!o->preset || strcmp(o->preset, presets[p].name) != 0) continue;
+    o->resize = presets[p].resize;
+    o->crop = presets[p].crop;
+    memcpy(o->mean, presets[p].mean, sizeof o->mean);
+    memcpy(o->std, presets[p].std, sizeof o->std);
+  }
 }
 
 ssne_code options_max_bad(const char *text, int64_t count, int64_t *limit, ssne_error *err) {

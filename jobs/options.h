@@ -16,7 +16,7 @@ typedef struct output_options {
 } output_options;
 
 typedef struct extract_options {
-  char *images, *labels, *model, *layer, *pool, *device, *precision, *max_bad;
+  char *images, *labels, *model, *layer, *pool, *device, *precision, *max_bad, *preset, *interpolation, *channels;
   int64_t drop_last, batch, resize, crop;
   double mean[3], std[3];
 } extract_options;
@@ -77,6 +77,10 @@ ssne_option_group render_group(all_options *o);
 ssne_option_group render_input_group(all_options *o);
 ssne_option_group export_group(all_options *o);
 ssne_option_group repair_group(all_options *o);
+
+/* Gives resize, crop, mean and std what --preset says, if it was given. Options that
+ * were given themselves are then to be set again. */
+void options_take_preset(extract_options *o);
 
 /* --max-bad as a number of images out of `count`: "5" or "0.1%". */
 ssne_code options_max_bad(const char *text, int64_t count, int64_t *limit, ssne_error *err);

@@ -28,7 +28,7 @@ struct pipeline {
 /* What one worker holds. */
 typedef struct worker {
   pipeline *p;
-  float *input; /* [batch, 3, height, width] */
+  float *input; /* [batch, channels, height, width] */
   ssne_input_reader reader;
   ssne_transform_work transform;
   pipeline_times times;
@@ -40,6 +40,7 @@ static ssne_code prepare_image(worker *w, int64_t own_row, float *out, ssne_erro
   const pipeline_plan *plan = &w->p->plan;
   SSNE_TRY(ssne_input_read(plan->input, plan->images->names + plan->images->name_offset[own_row],
                            shard_place(plan->images, own_row), &w->reader, err));
+  if (plan->transform.channels == 1) ssne_image_gray(&w->reader.image);
   return ssne_transform_apply(&plan->transform, &w->reader.image, plan->width, plan->height,
                               &w->transform, out, err);
 }
@@ -49,7 +50,7 @@ static ssne_code prepare_image(worker *w, int64_t own_row, float *out, ssne_erro
  * block. */
 static ssne_code decode_block(worker *w, pipeline_block *block, ssne_error *err) {
   const pipeline_plan *plan = &w->p->plan;
-  const int64_t size = 3 * (int64_t)plan->width * plan->height;
+  const int64_t size = (int64_t)plan->transform.channels * plan->width * plan->height;
   const int64_t first = block->block * w->p->batch - plan->partition.first_row;
   memset(w->input, 0, (size_t)(w->p->batch * size) * sizeof *w->input);
   memset(block->reason, 0, (size_t)(w->p->batch * PIPELINE_REASON_WIDTH));
@@ -125,8 +126,8 @@ static void give_up(pipeline *p, const ssne_error *err) {
 
 static ssne_code equip(worker *w, ssne_error *err) {
   const pipeline_plan *plan = &w->p->plan;
-  return ssne_alloc(&w->input, w->p->batch * 3 * plan->width * plan->height, sizeof(float),
-                    "pixels of a batch", err);
+  return ssne_alloc(&w->input, w->p->batch * plan->transform.channels * plan->width * plan->height,
+                    sizeof(float), "pixels of a batch", err);
 }
 
 static void *work(void *argument) {

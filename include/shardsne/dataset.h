@@ -69,12 +69,13 @@ typedef struct ssne_image {
   size_t capacity; /* bytes allocated at `rgb`; kept from one image to the next */
 } ssne_image;
 
-/* Decodes the JPEG or PNG in `bytes` (recognised by its first bytes, not its name) to 8-bit RGB, as
- * Pillow's Image.open(...).convert("RGB") does: grayscale is repeated, CMYK and YCCK JPEGs
+/* Decodes the JPEG, PNG or WebP in `bytes` (recognised by its first bytes, not its name) to 8-bit
+ * RGB, as Pillow's Image.open(...).convert("RGB") does: grayscale is repeated, CMYK and YCCK JPEGs
  * converted with Pillow's formula, palettes expanded, alpha dropped, EXIF orientation left alone. A
  * PNG of 16 bits a channel keeps its high bytes (for grayscale Pillow would clip instead). A
- * truncated file, more than 2^28 pixels, or anything else is an error that says what the bytes are
- * not. `image` may be zero or hold an earlier image, whose memory is used again. Thread-safe. */
+ * truncated file, an animated WebP, more than 2^28 pixels, or anything else is an error that says
+ * what the bytes are not. `image` may be zero or hold an earlier image, whose memory is used again.
+ * Thread-safe. */
 ssne_code ssne_image_decode(const uint8_t *bytes, size_t size, ssne_image *image, ssne_error *err);
 
 /* Reads and decodes the file at `path`. `buffer`, zero at first, is this caller's memory for files,
@@ -90,11 +91,17 @@ ssne_code ssne_image_read(const char *path, ssne_buffer *buffer, ssne_image *ima
 
 void ssne_image_free(ssne_image *image);
 
+/* Makes all three channels of `image` its luma, as Pillow's convert("L") has it: (19595 R + 38470 G
+ * + 7471 B) / 2^16, rounded. What is gray stays as it is. */
+void ssne_image_gray(ssne_image *image);
+
 /* --- transforms: from an image to a network's input -------------------------------------- */
 
 typedef struct ssne_transform {
-  int resize; /* length of the shorter side after resizing; 0: keep the size */
-  int crop;   /* side of the centre crop; 0: keep the whole */
+  int resize;   /* length of the shorter side after resizing; 0: keep the size */
+  int crop;     /* side of the centre crop; 0: keep the whole */
+  int channels; /* of the result: 3, or 1, for which the image must be gray (ssne_image_gray) */
+  bool bicubic; /* how to resize; else bilinear */
   double mean[3], std[3];
 } ssne_transform;
 
@@ -108,12 +115,12 @@ typedef struct ssne_transform_work {
   ssne_buffer rows, coefficients;
 } ssne_transform_work;
 
-/* torchvision's Resize, CenterCrop, ToTensor, Normalize on a PIL image: `out` [3, height, width]
- * becomes (value / 255 - mean) / std, float32. Resize is Pillow's antialiased bilinear filter with
- * its 8-bit fixed-point arithmetic (two passes, horizontal first), the long side truncated; the
- * crop begins at (size - crop) / 2 rounded half to even, and pads with zeros before Normalize where
- * the image is smaller, as torchvision does. `out_width` and `out_height` are what the caller made
- * room for; an image of another size is an error that names both. */
+/* torchvision's Resize, CenterCrop, ToTensor, Normalize on a PIL image: `out` [channels, height,
+ * width] becomes (value / 255 - mean) / std, float32. Resize is Pillow's antialiased bilinear or
+ * bicubic filter with its 8-bit fixed-point arithmetic (two passes, horizontal first), the long
+ * side truncated; the crop begins at (size - crop) / 2 rounded half to even, and pads with zeros
+ * before Normalize where the image is smaller, as torchvision does. `out_width` and `out_height`
+ * are what the caller made room for; an image of another size is an error that names both. */
 ssne_code ssne_transform_apply(const ssne_transform *t, const ssne_image *image, int out_width,
                                int out_height, ssne_transform_work *work, float *out,
                                ssne_error *err);

@@ -13,8 +13,9 @@ void ssne_buffer_free(ssne_buffer *buffer);
  * pixels are an error. */
 ssne_code ssne_image_reserve(ssne_image *image, int64_t width, int64_t height, ssne_error *err);
 
-/* ssne_image_decode for bytes that begin as a JPEG, or a PNG, does. */
+/* ssne_image_decode for bytes that begin as a JPEG, a PNG or a WebP does. */
 ssne_code ssne_jpeg_decode(const uint8_t *bytes, size_t size, ssne_image *image, ssne_error *err);
 ssne_code ssne_png_decode(const uint8_t *bytes, size_t size, ssne_image *image, ssne_error *err);
+ssne_code ssne_webp_decode(const uint8_t *bytes, size_t size, ssne_image *image, ssne_error *err);
 
 #endif

@@ -41,6 +41,15 @@ ssne_code ssne_image_reserve(ssne_image *image, int64_t width, int64_t height, s
   return SSNE_OK;
 }
 
+void ssne_image_gray(ssne_image *image) {
+  const size_t pixels = (size_t)image->width * (size_t)image->height;
+  uint8_t *rgb = image->rgb;
+  for (size_t p = 0; p < pixels; p++, rgb += 3) {
+    const uint32_t luma = (rgb[0] * 19595U + rgb[1] * 38470U + rgb[2] * 7471U + 0x8000U) >> 16;
+    rgb[0] = rgb[1] = rgb[2] = (uint8_t)luma;
+  }
+}
+
 void ssne_image_free(ssne_image *image) {
   ssne_free(&image->rgb);
   *image = (ssne_image){0};
@@ -57,21 +66,23 @@ static ssne_code refuse(const uint8_t *bytes, size_t size, ssne_error *err) {
     const char *magic;
     size_t length;
     const char *name;
-  } known[] = {{"BM", 2, "BMP"},     {"GIF8", 4, "GIF"},   {"RIFF", 4, "WebP (RIFF)"},
+  } known[] = {{"BM", 2, "BMP"},     {"GIF8", 4, "GIF"},   {"RIFF", 4, "RIFF"},
                {"II*\0", 4, "TIFF"}, {"MM\0*", 4, "TIFF"}, {"P1", 2, "PBM"},
                {"P2", 2, "PGM"},     {"P3", 2, "PPM"},     {"P4", 2, "PBM"},
                {"P5", 2, "PGM"},     {"P6", 2, "PPM"},     {"<", 1, "web page or XML"}};
-  if (size == 0) return ssne_fail(err, SSNE_USAGE, "empty file; JPEG and PNG are read");
+  if (size == 0) return ssne_fail(err, SSNE_USAGE, "empty file; JPEG, PNG and WebP are read");
   for (size_t k = 0; k < sizeof known / sizeof *known; k++)
     if (begins_with(bytes, size, known[k].magic, known[k].length))
-      return ssne_fail(err, SSNE_USAGE, "a %s file; JPEG and PNG are read", known[k].name);
-  return ssne_fail(err, SSNE_USAGE, "neither JPEG nor PNG by its first bytes");
+      return ssne_fail(err, SSNE_USAGE, "a %s file; JPEG, PNG and WebP are read", known[k].name);
+  return ssne_fail(err, SSNE_USAGE, "neither JPEG, PNG nor WebP by its first bytes");
 }
 
 ssne_code ssne_image_decode(const uint8_t *bytes, size_t size, ssne_image *image, ssne_error *err) {
   if (begins_with(bytes, size, "\xff\xd8\xff", 3)) return ssne_jpeg_decode(bytes, size, image, err);
   if (begins_with(bytes, size, "\x89PNG\r\n\x1a\n", 8))
     return ssne_png_decode(bytes, size, image, err);
+  if (size >= 12 && begins_with(bytes, size, "RIFF", 4) && memcmp(bytes + 8, "WEBP", 4) == 0)
+    return ssne_webp_decode(bytes, size, image, err);
   return refuse(bytes, size, err);
 }
 

@@ -7,9 +7,9 @@
 #include <string.h>
 
 /* Pillow's scheme. An output pixel is a weighted mean of the input pixels under a triangle as wide
- * as two output pixels (as two input pixels where the image grows). Weights are integers that sum
- * to about 2^22, so that a sum of 8-bit pixels fits an int; each of the two passes rounds to 8
- * bits (resize_kernels.h). */
+ * as two output pixels (as two input pixels where the image grows), or under a cubic twice as wide.
+ * Weights are integers that sum to about 2^22, so that a sum of 8-bit pixels fits an int; each of
+ * the two passes rounds to 8 bits (resize_kernels.h). */
 
 /* The weights of the wanted output pixels along one direction. */
 typedef struct axis {
@@ -26,8 +26,24 @@ static double triangle(double x) {
   return x > -1 && x < 1 ? 1 - fabs(x) : 0;
 }
 
-static int64_t axis_taps(int64_t input, const ssne_window *w) {
-  return 2 * (int64_t)ceil(fmax((double)input / (double)w->size, 1)) + 1;
+/* Keys's cubic with a = -1/2, in Pillow's order of operations. */
+static double cubic(double x) {
+  x = fabs(x);
+  if (x < 1) return (1.5 * x - 2.5) * x * x + 1;
+  return x < 2 ? (((x - 5) * x + 8) * x - 4) * -0.5 : 0;
+}
+
+typedef struct filter {
+  double (*at)(double x);
+  double reach; /* beyond which it is zero */
+} filter;
+
+static int64_t axis_taps(int64_t input, const ssne_window *w, const filter *f) {
+  return 2 * (int64_t)ceil(f->reach * fmax((double)input / (double)w->size, 1)) + 1;
+}
+
+static int32_t fixed(double share) {
+  return (int32_t)((share < 0 ? -0.5 : 0.5) + share * (1 << RESIZE_WEIGHT_BITS));
 }
 
 static int64_t axis_numbers(const axis *a) {
@@ -35,20 +51,19 @@ static int64_t axis_numbers(const axis *a) {
 }
 
 /* In doubles and in Pillow's order of operations: a weight may lie on the edge of rounding. */
-static void set_weights(axis *a, int64_t input, const ssne_window *w) {
-  const double scale = (double)input / (double)w->size, support = fmax(scale, 1);
-  const double shrink = 1 / support;
+static void set_weights(axis *a, int64_t input, const ssne_window *w, const filter *f) {
+  const double scale = (double)input / (double)w->size, support = f->reach * fmax(scale, 1);
+  const double shrink = 1 / fmax(scale, 1);
   for (int64_t i = 0; i < a->count; i++) {
     const double centre = ((double)(w->first + i) + 0.5) * scale;
     int64_t first = (int64_t)(centre - support + 0.5), end = (int64_t)(centre + support + 0.5);
     if (first < 0) first = 0;
     if (end > input) end = input;
     double sum = 0;
-    for (int64_t x = first; x < end; x++) sum += triangle(((double)x - centre + 0.5) * shrink);
+    for (int64_t x = first; x < end; x++) sum += f->at(((double)x - centre + 0.5) * shrink);
     int32_t *weight = a->weight + i * a->taps;
     for (int64_t x = first; x < end; x++) {
-      const double share = triangle(((double)x - centre + 0.5) * shrink) / sum;
-      *weight++ = (int32_t)(0.5 + share * (1 << RESIZE_WEIGHT_BITS));
+      *weight++ = fixed(f->at(((double)x - centre + 0.5) * shrink) / sum);
     }
     a->first[i] = (int32_t)first;
     a->length[i] = (int32_t)(end - first);
@@ -57,13 +72,13 @@ static void set_weights(axis *a, int64_t input, const ssne_window *w) {
 
 /* Lays both axes out in work->coefficients and fills them. */
 static ssne_code set_axes(const ssne_image *image, const ssne_window *columns,
-                          const ssne_window *rows, ssne_transform_work *work, axis axes[2],
-                          ssne_error *err) {
+                          const ssne_window *rows, const filter *f, ssne_transform_work *work,
+                          axis axes[2], ssne_error *err) {
   const int64_t input[2] = {image->width, image->height};
   const ssne_window *windows[2] = {columns, rows};
   int64_t numbers = 0;
   for (int d = 0; d < 2; d++) {
-    axes[d] = (axis){.count = windows[d]->count, .taps = axis_taps(input[d], windows[d])};
+    axes[d] = (axis){.count = windows[d]->count, .taps = axis_taps(input[d], windows[d], f)};
     numbers += axis_numbers(&axes[d]);
   }
   SSNE_TRY(ssne_buffer_reserve(&work->coefficients, numbers * (int64_t)sizeof(int32_t),
@@ -74,7 +89,7 @@ static ssne_code set_axes(const ssne_image *image, const ssne_window *columns,
     axes[d].length = axes[d].first + axes[d].count;
     axes[d].weight = axes[d].length + axes[d].count;
     place += axis_numbers(&axes[d]);
-    set_weights(&axes[d], input[d], windows[d]);
+    set_weights(&axes[d], input[d], windows[d], f);
   }
   return SSNE_OK;
 }
@@ -98,12 +113,13 @@ static void resize_row(const uint8_t *in, const axis *a, uint8_t *out) {
   }
 }
 
-ssne_code ssne_resize(const ssne_image *image, ssne_window columns, ssne_window rows,
+ssne_code ssne_resize(const ssne_image *image, ssne_window columns, ssne_window rows, bool bicubic,
                       ssne_transform_work *work, ssne_error *err) {
+  const filter f = bicubic ? (filter){cubic, 2} : (filter){triangle, 1};
   const resize_kernels *kernels = resize_kernels_at(ssne_simd_level());
   axis axes[2];
   SSNE_TRY(ssne_image_reserve(&work->resized, columns.count, rows.count, err));
-  SSNE_TRY(set_axes(image, &columns, &rows, work, axes, err));
+  SSNE_TRY(set_axes(image, &columns, &rows, &f, work, axes, err));
   const axis *x = &axes[0], *y = &axes[1];
   const int64_t stride = x->count * 3, last = y->count - 1;
   const int64_t first = y->first[0], end = (int64_t)y->first[last] + y->length[last];

@@ -12,7 +12,7 @@
 /* A sum of weighted pixels that began with RESIZE_WEIGHT_HALF, as a pixel. */
 static inline uint8_t resize_rounded(int32_t sum) {
   const int32_t value = sum >> RESIZE_WEIGHT_BITS;
-  return (uint8_t)(value > 255 ? 255 : value);
+  return (uint8_t)(value > 255 ? 255 : value < 0 ? 0 : value);
 }
 
 typedef struct resize_kernels {

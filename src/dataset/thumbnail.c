@@ -13,8 +13,8 @@ ssne_code ssne_thumbnail_fit(const ssne_image *image, int most, ssne_transform_w
   const int64_t columns = at_least_one(width * most / longer);
   const int64_t rows = at_least_one(height * most / longer);
   *out = &work->resized;
-  return ssne_resize(image, (ssne_window){columns, 0, columns}, (ssne_window){rows, 0, rows}, work,
-                     err);
+  return ssne_resize(image, (ssne_window){columns, 0, columns}, (ssne_window){rows, 0, rows}, false,
+                     work, err);
 }
 
 ssne_code ssne_thumbnail_square(const ssne_image *image, int side, ssne_transform_work *work,
@@ -26,5 +26,5 @@ ssne_code ssne_thumbnail_square(const ssne_image *image, int side, ssne_transfor
   const int64_t columns = width * side / shorter, rows = height * side / shorter;
   *out = &work->resized;
   return ssne_resize(image, (ssne_window){columns, (columns - side) / 2, side},
-                     (ssne_window){rows, (rows - side) / 2, side}, work, err);
+                     (ssne_window){rows, (rows - side) / 2, side}, false, work, err);
 }

@@ -48,7 +48,7 @@ void ssne_transform_size(const ssne_transform *t, int width, int height, int *ou
 
 /* The float of each of the 256 values of a channel, computed as ToTensor and Normalize do. */
 static void set_table(const ssne_transform *t, float table[3][256]) {
-  for (int c = 0; c < 3; c++) {
+  for (int c = 0; c < t->channels; c++) {
     const float mean = (float)t->mean[c], std = (float)t->std[c];
     for (int v = 0; v < 256; v++) table[c][v] = ((float)v / 255.0f - mean) / std;
   }
@@ -59,10 +59,10 @@ static void fill(float *out, int64_t count, float value) {
 }
 
 /* One row of the output: padding, the pixels at `rgb`, padding. */
-static void write_row(const uint8_t *rgb, const span *columns, float table[3][256], float *out,
-                      int64_t plane) {
+static void write_row(const uint8_t *rgb, int channels, const span *columns, float table[3][256],
+                      float *out, int64_t plane) {
   const int64_t count = columns->window.count, end = columns->pad + count;
-  for (int c = 0; c < 3; c++) {
+  for (int c = 0; c < channels; c++) {
     float *row = out + c * plane;
     fill(row, columns->pad, table[c][0]);
     for (int64_t x = 0; x < count; x++) row[columns->pad + x] = table[c][rgb[3 * x + c]];
@@ -70,16 +70,16 @@ static void write_row(const uint8_t *rgb, const span *columns, float table[3][25
   }
 }
 
-static void write_rows(const uint8_t *rgb, int64_t stride, const span *columns, const span *rows,
-                       float table[3][256], float *out) {
+static void write_rows(const uint8_t *rgb, int64_t stride, int channels, const span *columns,
+                       const span *rows, float table[3][256], float *out) {
   const int64_t width = columns->output, plane = width * rows->output;
   const int64_t above = rows->pad, below = rows->output - above - rows->window.count;
-  for (int c = 0; c < 3; c++) {
+  for (int c = 0; c < channels; c++) {
     fill(out + c * plane, above * width, table[c][0]);
     fill(out + (c + 1) * plane - below * width, below * width, table[c][0]);
   }
   for (int64_t y = 0; y < rows->window.count; y++)
-    write_row(rgb + y * stride, columns, table, out + (above + y) * width, plane);
+    write_row(rgb + y * stride, channels, columns, table, out + (above + y) * width, plane);
 }
 
 ssne_code ssne_transform_apply(const ssne_transform *t, const ssne_image *image, int out_width,
@@ -96,12 +96,12 @@ ssne_code ssne_transform_apply(const ssne_transform *t, const ssne_image *image,
   set_table(t, table);
   if (columns.window.size == image->width && rows.window.size == image->height) {
     const int64_t stride = (int64_t)image->width * 3;
-    write_rows(image->rgb + rows.window.first * stride + columns.window.first * 3, stride, &columns,
-               &rows, table, out);
+    write_rows(image->rgb + rows.window.first * stride + columns.window.first * 3, stride,
+               t->channels, &columns, &rows, table, out);
     return SSNE_OK;
   }
-  SSNE_TRY(ssne_resize(image, columns.window, rows.window, work, err));
-  write_rows(work->resized.rgb, columns.window.count * 3, &columns, &rows, table, out);
+  SSNE_TRY(ssne_resize(image, columns.window, rows.window, t->bicubic, work, err));
+  write_rows(work->resized.rgb, columns.window.count * 3, t->channels, &columns, &rows, table, out);
   return SSNE_OK;
 }
 

@@ -1,10 +1,10 @@
 /* Hands the module's results to the Python tests, which know the truth.
  *
  *   driver decode FILE...                  ok WIDTH HEIGHT, then the pixels
- *   driver transform RESIZE CROP FILE...   ok WIDTH HEIGHT, then the floats; mean and std of
- * ImageNet driver float|int FILE...               ok ROWS COLUMNS, then the numbers, read in two
- * parts driver header ELEMENT ROWS COLUMNS     a .npy header driver scan FOLDER ok SAMPLES CLASSES
- * IGNORED, then label, name, ..., classes
+ *   driver transform|bicubic|gray RESIZE CROP FILE...   ok WIDTH HEIGHT, then the floats; mean and
+ * std of ImageNet driver float|int FILE...               ok ROWS COLUMNS, then the numbers, read in
+ * two parts driver header ELEMENT ROWS COLUMNS     a .npy header driver scan FOLDER ok SAMPLES
+ * CLASSES IGNORED, then label, name, ..., classes
  *
  * For each file that fails: error CODE TEXT. Image, buffers and work are one for all files of a
  * run, so that each must do with what the one before it left. */
@@ -35,12 +35,13 @@ static void images(const ssne_transform *t, char **paths, int count) {
     float *out = NULL;
     ssne_code code = ssne_image_read(paths[p], &buffer, &image, &err);
     int width = image.width, height = image.height;
+    if (!code && t && t->channels == 1) ssne_image_gray(&image);
     if (!code && t) {
       ssne_transform_size(t, image.width, image.height, &width, &height);
       code = ssne_alloc(&out, (int64_t)width * height * 3, sizeof(float), "numbers", &err);
       if (!code) code = ssne_transform_apply(t, &image, width, height, &work, out, &err);
     }
-    const size_t values = (size_t)width * (size_t)height * 3;
+    const size_t values = (size_t)width * (size_t)height * (size_t)(t ? t->channels : 3);
     say(code, &err, width, height, t ? (const void *)out : image.rgb, values * (t ? 4 : 1));
     ssne_free(&out);
   }
@@ -87,12 +88,16 @@ static void scan(const char *folder) {
 }
 
 int main(int argc, char **argv) {
-  ssne_transform t = {.mean = {0.485, 0.456, 0.406}, .std = {0.229, 0.224, 0.225}};
+  ssne_transform t = {.channels = 3, .mean = {0.485, 0.456, 0.406}, .std = {0.229, 0.224, 0.225}};
   ssne_error err;
   if (argc < 3) return 2;
   if (strcmp(argv[1], "decode") == 0) {
     images(NULL, argv + 2, argc - 2);
-  } else if (strcmp(argv[1], "transform") == 0 && argc > 4) {
+  } else if ((strcmp(argv[1], "transform") == 0 || strcmp(argv[1], "bicubic") == 0 ||
+              strcmp(argv[1], "gray") == 0) &&
+             argc > 4) {
+    t.bicubic = strcmp(argv[1], "bicubic") == 0;
+    t.channels = strcmp(argv[1], "gray") == 0 ? 1 : 3;
     t.resize = atoi(argv[2]);
     t.crop = atoi(argv[3]);
     images(&t, argv + 4, argc - 4);

@@ -77,6 +77,16 @@ def adobe(jpeg, transform):
     return jpeg[:2] + marker + b"".join(rest) + jpeg[at:]
 
 
+def webps():
+    for width, height in [(1, 1), (7, 5), (33, 65), (130, 97)]:
+        name = f"{width}x{height}"
+        for mode, channels in ("RGB", 3), ("RGBA", 4):
+            image = Image.fromarray(picture(width, height, channels), mode)
+            for quality in 10, 80:
+                yield f"webp-{mode}-{quality}-{name}", saved(image, "WEBP", quality=quality)
+            yield f"webp-{mode}-lossless-{name}", saved(image, "WEBP", lossless=True)
+
+
 # --- PNG, by hand where Pillow does not write it ---------------------------------------------------
 
 def chunk(name, data):
@@ -170,7 +180,7 @@ def same(answer, pixels, name):
 
 
 def test_whole(folder):
-    files = list(jpegs()) + list(pillow_pngs())
+    files = list(jpegs()) + list(webps()) + list(pillow_pngs())
     for (name, data), answer in zip(files, decode(folder, files)):
         same(answer, np.asarray(Image.open(io.BytesIO(data)).convert("RGB")), name)
     drawn = list(pngs())
@@ -198,11 +208,11 @@ def test_refused(folder):
             files.append((f"cut-{name}-{cut}", data[:cut]))
             expected.append("truncated")
     for name, data, text in [
-            ("empty", b"", "empty file"), ("a.bmp", saved(image, "BMP"), "a BMP file; JPEG and PNG are read"),
+            ("empty", b"", "empty file"), ("a.bmp", saved(image, "BMP"), "a BMP file; JPEG, PNG and WebP are read"),
             ("a.gif", saved(image.convert("P"), "GIF"), "a GIF file"), ("a.tif", saved(image, "TIFF"), "a TIFF file"),
-            ("a.ppm", saved(image, "PPM"), "a PPM file"), ("a.webp", b"RIFF\0\0\0\0WEBP", "a WebP"),
-            ("html.jpg", b"<!DOCTYPE html>", "a web page or XML file"), ("text", b"hello", "neither JPEG nor PNG"),
-            ("short", b"\xff\xd8", "neither JPEG nor PNG"), ("precision", bytes(twelve), "precision 12"),
+            ("a.ppm", saved(image, "PPM"), "a PPM file"), ("a.webp", b"RIFF\0\0\0\0WEBP", "WebP: damaged"),
+            ("html.jpg", b"<!DOCTYPE html>", "a web page or XML file"), ("text", b"hello", "neither JPEG, PNG nor WebP"),
+            ("short", b"\xff\xd8", "neither JPEG, PNG nor WebP"), ("precision", bytes(twelve), "precision 12"),
             ("two", two, "JPEG of 2 channels"), ("scans", many, "more than 500 scans"), ("huge", huge, "100000 x 100000 pixels, more than 2^28"),
             ("none", png(0, 5, 8, 2, b""), "PNG: "),
             ("comment", jpeg[:-2] + b"\xff\xfe\0\x50cut short", "truncated"),
@@ -242,21 +252,25 @@ def test_mutants(folder):
 
 # --- transforms ------------------------------------------------------------------------------------
 
-def expected_transform(image, resize, crop):
+def expected_transform(image, resize, crop, kind="transform"):
     """torchvision's Resize, CenterCrop, ToTensor and Normalize, with Pillow's own resize and crop."""
+    image = image.convert("L") if kind == "gray" else image
     width, height = image.size
     if resize:
         short, long = min(width, height), max(width, height)
         size = (resize, int(resize * long / short))
-        image = image.resize(size if width <= height else size[::-1], Image.BILINEAR)
+        image = image.resize(size if width <= height else size[::-1],
+                             Image.BICUBIC if kind == "bicubic" else Image.BILINEAR)
         width, height = image.size
     if crop:
         left, top = max((crop - width) // 2, 0), max((crop - height) // 2, 0)
-        padded = Image.new("RGB", (max(width, crop), max(height, crop)))
+        padded = Image.new(image.mode, (max(width, crop), max(height, crop)))
         padded.paste(image, (left, top))
         left, top = int(round((padded.width - crop) / 2.0)), int(round((padded.height - crop) / 2.0))
         image = padded.crop((left, top, left + crop, top + crop))
     pixels = np.asarray(image).astype(np.float32) / np.float32(255)
+    if kind == "gray":
+        return ((pixels - MEAN[0]) / STD[0])[None]
     return ((pixels - MEAN) / STD).transpose(2, 0, 1)
 
 
@@ -270,12 +284,13 @@ def test_transform(folder):
     images += [Image.fromarray(rng.choice([0, 255], (h, w, 3)).astype(np.uint8)) for w, h in [(333, 250), (40, 61)]]
     paths = write_all(folder, [(f"t{i}.png", saved(image, "PNG")) for i, image in enumerate(images)])
     cases += [(dice.randint(1, 200), dice.randint(0, 250)) for _ in range(8)]
-    for resize, crop in cases:
-        out = answers(run(DRIVER, "transform", resize, crop, *paths), len(paths), lambda w, h: w * h * 12)
+    for kind, (resize, crop) in ((k, c) for c in cases for k in ("transform", "bicubic", "gray")):
+        out = answers(run(DRIVER, kind, resize, crop, *paths), len(paths),
+                      lambda w, h: w * h * (4 if kind == "gray" else 12))
         for image, answer in zip(images, out):
-            truth = expected_transform(image, resize, crop)
+            truth = expected_transform(image, resize, crop, kind)
             good = isinstance(answer, tuple) and answer[:2] == truth.shape[:0:-1] and answer[2] == truth.tobytes()
-            check(good, f"{image.size} resize {resize} crop {crop}: {answer if isinstance(answer, str) else ''}")
+            check(good, f"{kind} {image.size} resize {resize} crop {crop}: {answer if isinstance(answer, str) else ''}")
 
 
 for test in test_whole, test_refused, test_missing, test_mutants, test_transform:

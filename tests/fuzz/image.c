@@ -5,7 +5,7 @@
 #include "shardsne/memory.h"
 
 static void transform(const ssne_image *image) {
-  const ssne_transform t = {.resize = 8, .crop = 8, .std = {1, 1, 1}};
+  const ssne_transform t = {.channels = 3, .resize = 8, .crop = 8, .std = {1, 1, 1}};
   ssne_transform_work work = {0};
   ssne_error err;
   float out[3 * 8 * 8];

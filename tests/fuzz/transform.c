@@ -20,7 +20,8 @@ static ssne_image make_image(fuzz_bytes *b) {
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
   fuzz_bytes b = {bytes, size};
-  ssne_transform t = {.resize = (int)fuzz_number(&b, 2), .crop = (int)fuzz_number(&b, 2)};
+  ssne_transform t = {
+      .resize = (int)fuzz_number(&b, 2), .crop = (int)fuzz_number(&b, 2), .channels = 3};
   for (int c = 0; c < 3; c++) t.std[c] = 1;
   ssne_image image = make_image(&b);
   ssne_transform_work work = {0};

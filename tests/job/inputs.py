@@ -327,6 +327,46 @@ def cifar():
     refuse(at("cifar"), "2 names for 10 classes")
 
 
+# --- transforms ---------------------------------------------------------------------------------------
+
+def transforms():
+    """What a preset gives is recorded, and an option given besides counts; features follow Pillow's own resize."""
+    def options(*given):
+        features(at("photo"), 1, "--crop", 32, *given)
+        with h5py.File(at("run.h5")) as f:
+            return json.loads(f.attrs["extract_options"]), f["features"][...]
+
+    big = rng.integers(0, 256, (5, 80, 64, 3)).astype(np.uint8)
+    for row, pixels in enumerate(big):
+        write(f"photo/{row}.png", png(pixels))
+        write(f"photo-webp/{row}.webp", webp(pixels))
+    for name, resample in ("bilinear", Image.BILINEAR), ("bicubic", Image.BICUBIC):
+        for row, pixels in enumerate(big):
+            small = Image.fromarray(pixels).resize((32, 40), resample).crop((0, 4, 32, 36))
+            write(f"small/{row}.png", png(np.asarray(small)))
+        said, found = options("--resize", 32, "--interpolation", name)
+        assert said["interpolation"] == name and said["channels"] == "3", said
+        features(at("small"), 1)
+        with h5py.File(at("run.h5")) as f:
+            assert (f["features"][...] == found).all(), name
+    assert features(at("photo-webp"), 1, "--crop", 32)[0] == features(at("photo"), 1, "--crop", 32)[0]
+    said, _ = options("--preset", "cifar10", "--std", "1,1,2")
+    assert (said["resize"], said["crop"], said["mean"], said["std"]) == ("32", "32", "0.4914,0.4822,0.4465", "1,1,2"), said
+    said, _ = options("--mean", "0,0,0.5", "--preset", "none")
+    assert (said["resize"], said["crop"], said["mean"], said["std"]) == ("0", "32", "0,0,0.5", "1,1,1"), said
+    write("preset.conf", "preset = imagenet\nresize = 40\n")
+    said, _ = options("--config", at("preset.conf"))
+    assert (said["resize"], said["crop"], said["std"]) == ("40", "32", "0.229,0.224,0.225"), said
+    print("same   transforms")
+
+
+def webp(pixels):
+    out = io.BytesIO()
+    Image.fromarray(pixels).save(out, "WEBP", lossless=True)
+    return out.getvalue()
+
+
+transforms()
 lists()
 tars()
 arrays()
