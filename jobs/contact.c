@@ -41,7 +41,7 @@ static ssne_code draw_images(const job *j, const subset *s, inputs *in, const ch
                              ssne_error *err) {
   ssne_contact contact;
   SSNE_TRY(describe(j, &contact, err));
-  if (!in->folder)
+  if (!in->input)
     return ssne_fail(err, SSNE_USAGE, "%s: its images are not at hand: %s", path, in->why);
   contact.count = s->count;
   contact.xy = s->xy;
@@ -57,7 +57,7 @@ static ssne_code draw_images(const job *j, const subset *s, inputs *in, const ch
     ssne_log_info(j->log, "contact map: %" PRId64 " images stand for %" PRId64, s->count, s->total);
   if (in->missing > 0)
     ssne_log_warn(j->log, "%d of %" PRId64 " images could not be read from %s and are gray",
-                  (int)in->missing, in->given, in->folder);
+                  (int)in->missing, in->given, in->source);
   return SSNE_OK;
 }
 
@@ -65,12 +65,12 @@ static ssne_code draw_images(const job *j, const subset *s, inputs *in, const ch
 static ssne_code draw(const job *j, ssne_store *store, const char *path, ssne_error *err) {
   const int64_t cells = j->options.render.thumbnails * j->options.render.thumbnails;
   subset s = {.count = 0};
-  inputs in = {.folder = NULL};
+  inputs in = {.input = NULL};
   ssne_code code = subset_choose(store, CANDIDATES * cells, &s, err);
   if (code == SSNE_OK) code = subset_thin(&s, cells, err);
   if (code == SSNE_OK) code = subset_read_names(store, &s, err);
   if (code == SSNE_OK)
-    code = inputs_find(store, j->options.render.images, s.names, j->threads, &in, err);
+    code = inputs_find(store, j->options.render.images, &s, j->threads, &in, err);
   if (code == SSNE_OK) code = draw_images(j, &s, &in, path, err);
   inputs_free(&in);
   subset_free(&s);

@@ -16,7 +16,8 @@ typedef struct output_options {
 } output_options;
 
 typedef struct extract_options {
-  char *images, *labels, *model, *layer, *pool, *device, *precision, *max_bad, *preset, *interpolation, *channels;
+  char *images, *labels, *model, *layer, *pool, *device, *precision, *max_bad, *preset,
+      *interpolation, *channels;
   int64_t drop_last, batch, resize, crop;
   double mean[3], std[3];
 } extract_options;

@@ -22,7 +22,7 @@ static void describe(const subset *s, const inputs *in, char *text, size_t size)
              s->total, SUBSET_SEED);
   snprintf(
       text, size, "%" PRId64 " points%s. %s%s%sPoint at one; turn the wheel, drag, double-click.",
-      s->count, sampled, in->folder ? "" : "Without the images: ", in->why, in->folder ? "" : ". ");
+      s->count, sampled, in->input ? "" : "Without the images: ", in->why, in->input ? "" : ". ");
 }
 
 static ssne_code write_page(const job *j, const char *path, const subset *s, inputs *in,
@@ -40,24 +40,24 @@ static ssne_code write_page(const job *j, const char *path, const subset *s, inp
                           .names = s->names,
                           .classes = s->classes,
                           .class_count = s->class_count,
-                          .images = in->folder ? inputs_give : NULL,
+                          .images = in->input ? inputs_give : NULL,
                           .context = in};
   SSNE_TRY(ssne_page_write(&page, err));
-  if (!in->folder) ssne_log_info(j->log, "the page has no thumbnails: %s", in->why);
+  if (!in->input) ssne_log_info(j->log, "the page has no thumbnails: %s", in->why);
   if (in->missing > 0)
     ssne_log_warn(j->log, "%d of %" PRId64 " images could not be read from %s for thumbnails",
-                  (int)in->missing, in->given, in->folder);
+                  (int)in->missing, in->given, in->source);
   return SSNE_OK;
 }
 
 /* Rank 0 alone. */
 static ssne_code draw(const job *j, ssne_store *store, const char *path, ssne_error *err) {
   subset s = {.count = 0};
-  inputs in = {.folder = NULL};
+  inputs in = {.input = NULL};
   ssne_code code = subset_choose(store, SUBSET_SHOWN, &s, err);
   if (code == SSNE_OK) code = subset_read_names(store, &s, err);
   if (code == SSNE_OK)
-    code = inputs_find(store, j->options.render.images, s.names, j->threads, &in, err);
+    code = inputs_find(store, j->options.render.images, &s, j->threads, &in, err);
   if (code == SSNE_OK) code = write_page(j, path, &s, &in, err);
   inputs_free(&in);
   subset_free(&s);

@@ -32,6 +32,9 @@ void ssne_input_close(ssne_input **input);
 /* What it is, for people: "folder", "list", "tar, 2 files". */
 const char *ssne_input_kind(const ssne_input *input);
 
+/* Whether it is a folder of image files: then a sample's name leads to it, without a scan. */
+bool ssne_input_is_folder(const ssne_input *input);
+
 /* The samples of part `part` of `parts`, counted from 0: the rows of all parts one after the other
  * are the rows of the input, whatever the number of parts. Labels that are SSNE_LABELS_NAMES count
  * the part's own classes: a caller with several parts puts these together, in byte order of their

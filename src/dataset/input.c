@@ -257,6 +257,10 @@ const char *ssne_input_kind(const ssne_input *input) {
   return input->kind;
 }
 
+bool ssne_input_is_folder(const ssne_input *input) {
+  return input->format == &ssne_folder_format;
+}
+
 ssne_code ssne_input_scan(const ssne_input *input, int part, int parts, ssne_samples *out,
                           ssne_error *err) {
   *out = (ssne_samples){0};

@@ -366,9 +366,42 @@ def webp(pixels):
     return out.getvalue()
 
 
+# --- pictures of the images -----------------------------------------------------------------------------
+
+def pictures():
+    """`run` from each kind to a contact map: the same as from the folder."""
+    sources = {"folder": (FOLDER,), "list": (at("folder/plain.csv"),), "tar": (at("a.tar"),),
+               "shards": (at("wds/one-{008..010}.tar"),), "npy": (at("nhwc.npy"), "--labels", at("y.npy")),
+               "hdf5": (at("x.h5") + ":/plain",), "cifar": (at("cifar100/test.bin"),),
+               "idx": (at("some-images-idx3-ubyte.gz"),)}
+    maps = {}
+    for name, source in sources.items():
+        path, page = at(f"{name}-map.h5"), at(f"{name}.html")
+        succeed("run", "--images", *source, *OPTIONS, "--out", path, "--plot", page, "--perplexity", 3,
+                "--early-iterations", 20, "--iterations", 20, ranks=2)
+        said = succeed("render", path, "--plot", at(f"{name}.png"), "--thumbnails", 5, "--color", "none", "--size", "4x4",
+                       "--dpi", 75)
+        assert "could not" not in said.stderr, said.stderr
+        assert os.path.getsize(page) > 0
+        with open(at(f"{name}.png"), "rb") as f:
+            maps[name] = f.read()
+    for name in "list", "tar", "npy", "hdf5", "cifar":
+        assert maps[name] == maps["folder"], name
+    assert len(set(maps.values())) == 3  # shards are in another order, IDX is gray
+    said = succeed("render", at("tar-map.h5"), "--plot", at("other.html"), "--images", FOLDER).stderr
+    assert "could not" not in said and "no thumbnails" not in said, said
+    said = succeed("render", at("tar-map.h5"), "--plot", at("other.html"), "--images", at("nhwc.npy")).stderr
+    assert "21 of 21 images could not be read" in said, said
+    os.rename(at("a.tar"), at("b.tar"))
+    said = succeed("render", at("tar-map.h5"), "--plot", at("other.html")).stderr
+    assert "no longer in" in said, said
+    print("same   contact maps of", *sources)
+
+
 transforms()
 lists()
 tars()
 arrays()
 cifar()
+pictures()
 finish()

@@ -189,7 +189,7 @@ def main():
     with open(page, "rb") as a, open(second, "rb") as b:
         check(a.read() == b.read(), "the images elsewhere give the same page")
     wrong = run("render", run_file, "--plot", page, "--images", images, ranks=2)
-    check(wrong.returncode == 2 and "no such folder" in wrong.stderr, wrong.stderr)
+    check(wrong.returncode == 2 and "No such file" in wrong.stderr, wrong.stderr)
     outside = runfile.write(os.path.join(at, "outside.h5"), xy, labels, CLASSES, [b"../hover.h5"] * POINTS, moved)
     said = succeed("render", outside, "--plot", os.path.join(at, "outside.html")).stderr
     check("40 of 40 images could not be read" in said, said)
