@@ -533,7 +533,15 @@ static ssne_code prepare(extraction *x, ssne_error *err) {
   double start = ssne_clock();
   SSNE_TRY_ALL(x->j->comm, ssne_input_open(o->images, o->labels, &arrays_of_hdf5, &x->input, err),
                err);
-  SSNE_TRY(shard_scan(x->input, o->images, o->batch, x->j->comm, &x->images, err));
+  char index[4096];
+  snprintf(index, sizeof index, "%.4000s.index", x->path);
+  SSNE_TRY(shard_scan(x->input, o->images, index, o->batch, x->j->comm, &x->images, err));
+  if (x->images.facts.index == SHARD_INDEX_READ)
+    ssne_log_info(x->j->log, "images: by the index %s", index);
+  if (x->images.facts.index == SHARD_INDEX_FAILED)
+    ssne_log_warn(x->j->log,
+                  "the index %s cannot be written; the tars will be scanned again next time",
+                  index);
   SSNE_TRY_ALL(
       x->j->comm,
       ssne_input_hold(x->input, x->images.partition.first_row, x->images.partition.own_rows, err),

@@ -2,10 +2,13 @@
 
 #include "shardsne/agree.h"
 #include "shardsne/exchange.h"
+#include "shardsne/index.h"
 #include "shardsne/memory.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* One scan of all ranks. */
 typedef struct scan {
@@ -164,6 +167,19 @@ static ssne_code share_classes(scan *c, shard *s, ssne_error *err) {
   return ssne_agree(c->comm, number_classes(c, s, err), err);
 }
 
+static int64_t own_name_bytes(const shard *s) {
+  const int64_t rows = s->partition.own_rows, last = rows > 0 ? s->name_offset[rows - 1] : 0;
+  return rows > 0 ? last + (int64_t)strlen(s->names + last) + 1 : 0;
+}
+
+static void set_offsets(shard *s) {
+  int64_t offset = 0;
+  for (int64_t r = 0; r < s->partition.own_rows; r++) {
+    s->name_offset[r] = offset;
+    offset += (int64_t)strlen(s->names + offset) + 1;
+  }
+}
+
 /* --- rows to their owners ---------------------------------------------------------------- */
 
 /* Of rows `first` on, `count` of them, how many are rank r's. */
@@ -212,11 +228,7 @@ static ssne_code send_rows(const scan *c, const counts *n, shard *s, ssne_error 
   if (places)
     SSNE_TRY(ssne_exchange(c->part.place, n->send_rows, s->place, n->recv_rows, sizeof(ssne_place),
                            c->comm, err));
-  int64_t offset = 0;
-  for (int64_t r = 0; r < s->partition.own_rows; r++) {
-    s->name_offset[r] = offset;
-    offset += (int64_t)strlen(s->names + offset) + 1;
-  }
+  set_offsets(s);
   return SSNE_OK;
 }
 
@@ -250,10 +262,8 @@ static uint64_t digest_block(const shard *s, int64_t block, int64_t bytes) {
 
 static ssne_code digest_own(const shard *s, uint64_t **out, ssne_error *err) {
   const ssne_partition *p = &s->partition;
-  int64_t bytes = 0;
+  const int64_t bytes = own_name_bytes(s);
   SSNE_TRY(ssne_alloc(out, p->own_blocks, sizeof **out, "blocks", err));
-  if (p->own_rows > 0) bytes = s->name_offset[p->own_rows - 1];
-  if (p->own_rows > 0) bytes += (int64_t)strlen(s->names + bytes) + 1;
   for (int64_t b = 0; b < p->own_blocks; b++) (*out)[b] = digest_block(s, b, bytes);
   return SSNE_OK;
 }
@@ -280,6 +290,97 @@ static ssne_code digest_all(const scan *c, shard *s, ssne_error *err) {
   return code ? code : ssne_broadcast(s->facts.digest, sizeof s->facts.digest, 0, c->comm, err);
 }
 
+/* --- the index --------------------------------------------------------------------------- */
+
+/* The own rows, from the index. */
+static ssne_code read_own(const scan *c, const char *path, const ssne_index_head *head, shard *s,
+                          ssne_error *err) {
+  const ssne_partition p = ssne_partition_make(head->count, head->block_rows, c->ranks, c->rank);
+  ssne_index_rows rows;
+  s->partition = p;
+  const ssne_code code = ssne_index_read_rows(path, head, p.first_row, p.own_rows, &rows, err);
+  s->place = rows.place;
+  s->label = rows.label;
+  s->names = rows.names;
+  SSNE_TRY(code);
+  SSNE_TRY(ssne_alloc(&s->name_offset, p.own_rows, sizeof(int64_t), "images", err));
+  set_offsets(s);
+  return SSNE_OK;
+}
+
+/* Collective: *found says whether the index is of the input as it is; `s` then is what a scan would
+ * have made. */
+static ssne_code read_index(const scan *c, const char *path, const char *state, int64_t size,
+                            int64_t batch, shard *s, bool *found, ssne_error *err) {
+  ssne_index_head head = {.count = 0};
+  ssne_error why;
+  *found = c->rank == 0 &&
+           ssne_index_read_head(path, state, size, &head, &s->classes, &why) == SSNE_OK &&
+           head.block_rows == batch;
+  SSNE_TRY(ssne_broadcast(found, sizeof *found, 0, c->comm, err));
+  if (!*found) return SSNE_OK;
+  SSNE_TRY(ssne_broadcast(&head, sizeof head, 0, c->comm, err));
+  if (c->rank > 0) *found = ssne_alloc(&s->classes, head.classes_size, 1, "names", err) == SSNE_OK;
+  *found = *found && read_own(c, path, &head, s, &why) == SSNE_OK;
+  *found = ssne_agree(c->comm, *found ? SSNE_OK : SSNE_FAILED, &why) == SSNE_OK;
+  if (!*found) return SSNE_OK;
+  SSNE_TRY(ssne_broadcast(s->classes, head.classes_size, 0, c->comm, err));
+  s->facts = (shard_facts){.count = head.count,
+                           .ignored = head.ignored,
+                           .longest_name = head.longest_name,
+                           .classes_size = head.classes_size,
+                           .index = SHARD_INDEX_READ};
+  describe_classes(s);
+  SSNE_TRY(digest_all(c, s, err));
+  *found = strcmp(s->facts.digest, head.digest) == 0; /* the same on every rank */
+  return SSNE_OK;
+}
+
+/* Collective: the index of what has been scanned, written by all ranks, whole before it has its
+ * name. */
+static ssne_code write_all(const scan *c, const char *path, const char *made, const char *state,
+                           ssne_index_head *head, const shard *s, ssne_error *err) {
+  ssne_index_rows rows = {.first = s->partition.first_row,
+                          .count = s->partition.own_rows,
+                          .place = s->place,
+                          .label = s->label,
+                          .names = s->names,
+                          .names_size = own_name_bytes(s)};
+  SSNE_TRY(ssne_mpi_check(
+      MPI_Exscan(&rows.names_size, &rows.first_name, 1, MPI_INT64_T, MPI_SUM, c->comm),
+      "MPI_Exscan", err));
+  if (c->rank == 0) rows.first_name = 0;
+  head->names_size = rows.names_size;
+  SSNE_TRY(reduce(c, &head->names_size, 1, MPI_SUM, err));
+  SSNE_TRY_ALL(c->comm,
+               c->rank == 0 ? ssne_index_write_head(made, head, state, s->classes, err) : SSNE_OK,
+               err);
+  SSNE_TRY_ALL(c->comm, rows.count > 0 ? ssne_index_write_rows(made, head, &rows, err) : SSNE_OK,
+               err);
+  if (c->rank == 0 && rename(made, path) != 0)
+    return ssne_fail(err, SSNE_FAILED, "%s: cannot be renamed", made);
+  return SSNE_OK;
+}
+
+/* Collective. That there is no index in the end is no failure of the run. */
+static void write_index(const scan *c, const char *path, const char *state, int64_t size,
+                        int64_t batch, shard *s) {
+  ssne_index_head head = {.count = s->facts.count,
+                          .block_rows = batch,
+                          .ignored = s->facts.ignored,
+                          .longest_name = s->facts.longest_name,
+                          .classes_size = s->facts.classes_size,
+                          .state_size = size};
+  char made[4096];
+  ssne_error why;
+  memcpy(head.digest, s->facts.digest, sizeof s->facts.digest);
+  const bool fits = snprintf(made, sizeof made, "%s.partial", path) < (int)sizeof made;
+  ssne_code code = fits ? write_all(c, path, made, state, &head, s, &why) : SSNE_FAILED;
+  code = ssne_agree(c->comm, code, &why);
+  if (code && fits && c->rank == 0) (void)unlink(made);
+  s->facts.index = code ? SHARD_INDEX_FAILED : SHARD_INDEX_WRITTEN;
+}
+
 /* --- the whole --------------------------------------------------------------------------- */
 
 static ssne_code share(scan *c, int64_t batch, shard *s, ssne_error *err) {
@@ -291,14 +392,39 @@ static ssne_code share(scan *c, int64_t batch, shard *s, ssne_error *err) {
   return digest_all(c, s, err);
 }
 
-ssne_code shard_scan(const ssne_input *input, const char *source, int64_t batch, MPI_Comm comm,
-                     shard *out, ssne_error *err) {
+static ssne_code scan_all(scan *c, const ssne_input *input, int64_t batch, shard *s,
+                          ssne_error *err) {
+  SSNE_TRY_ALL(c->comm, ssne_input_scan(input, c->rank, c->ranks, &c->part, err), err);
+  return share(c, batch, s, err);
+}
+
+/* By the index if it is there. */
+static ssne_code scan_indexed(scan *c, const ssne_input *input, const char *index, int64_t batch,
+                              shard *s, ssne_error *err) {
+  char *state = NULL;
+  int64_t size = 0;
+  bool found = false;
+  ssne_code code = c->rank == 0 ? ssne_input_state(input, &state, &size, err) : SSNE_OK;
+  code = ssne_agree(c->comm, code, err);
+  if (!code) code = ssne_broadcast(&size, sizeof size, 0, c->comm, err);
+  if (!code && size > 0) code = read_index(c, index, state, size, batch, s, &found, err);
+  if (!code && !found) {
+    shard_free(s); /* what a damaged index has left */
+    *s = (shard){.names = NULL};
+    code = scan_all(c, input, batch, s, err);
+    if (!code && size > 0) write_index(c, index, state, size, batch, s);
+  }
+  ssne_free(&state);
+  return code;
+}
+
+ssne_code shard_scan(const ssne_input *input, const char *source, const char *index, int64_t batch,
+                     MPI_Comm comm, shard *out, ssne_error *err) {
   *out = (shard){.names = NULL};
   scan c = {.comm = comm, .source = source};
   MPI_Comm_rank(comm, &c.rank);
   MPI_Comm_size(comm, &c.ranks);
-  ssne_code code = ssne_agree(comm, ssne_input_scan(input, c.rank, c.ranks, &c.part, err), err);
-  if (!code) code = share(&c, batch, out, err);
+  const ssne_code code = scan_indexed(&c, input, index, batch, out, err);
   ssne_samples_free(&c.part);
   if (code) shard_free(out);
   return code;

@@ -15,6 +15,7 @@ typedef struct shard_facts {
   int64_t count, ignored;
   int64_t longest_name; /* bytes, closing zero included */
   int64_t class_count, classes_size, longest_class;
+  enum { SHARD_NO_INDEX, SHARD_INDEX_READ, SHARD_INDEX_WRITTEN, SHARD_INDEX_FAILED } index;
   char digest[SSNE_DIGEST_LENGTH]; /* of all names, labels, places and classes */
 } shard_facts;
 
@@ -29,9 +30,11 @@ typedef struct shard {
 } shard;
 
 /* Collective. The images of `input`, whose name in messages is `source`, in blocks of `batch` rows.
- * No rank holds more than what it has scanned and what it owns. Free with shard_free. */
-ssne_code shard_scan(const ssne_input *input, const char *source, int64_t batch, MPI_Comm comm,
-                     shard *out, ssne_error *err);
+ * No rank holds more than what it has scanned and what it owns. Tars are not scanned where the
+ * index at `index` is of them as they are; else it is made, or facts.index says that it cannot be.
+ * Free with shard_free. */
+ssne_code shard_scan(const ssne_input *input, const char *source, const char *index, int64_t batch,
+                     MPI_Comm comm, shard *out, ssne_error *err);
 
 /* Where the own row `row` lies, counted from the rank's first; NULL: it is a file. */
 static inline const ssne_place *shard_place(const shard *s, int64_t row) {

@@ -35,6 +35,11 @@ const char *ssne_input_kind(const ssne_input *input);
 /* Whether it is a folder of image files: then a sample's name leads to it, without a scan. */
 bool ssne_input_is_folder(const ssne_input *input);
 
+/* What an index of the input would depend on: sizes and times of change of its tars, and their
+ * names, as bytes in *state (to be freed with ssne_free). *size is 0 where the input has no use for
+ * an index. */
+ssne_code ssne_input_state(const ssne_input *input, char **state, int64_t *size, ssne_error *err);
+
 /* The samples of part `part` of `parts`, counted from 0: the rows of all parts one after the other
  * are the rows of the input, whatever the number of parts. Labels that are SSNE_LABELS_NAMES count
  * the part's own classes: a caller with several parts puts these together, in byte order of their

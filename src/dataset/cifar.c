@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 #define SIDE 32
-#define PIXELS (3 * SIDE * SIDE)
+#define PIXELS ((int64_t)3 * SIDE * SIDE)
 #define NAMES_MOST (1 << 16)
 
 /* Bytes of labels before the pixels: the last of them counts (CIFAR-100's fine label). */

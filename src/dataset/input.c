@@ -261,6 +261,25 @@ bool ssne_input_is_folder(const ssne_input *input) {
   return input->format == &ssne_folder_format;
 }
 
+ssne_code ssne_input_state(const ssne_input *input, char **state, int64_t *size, ssne_error *err) {
+  int64_t room = 0, facts[2] = {0};
+  *state = NULL;
+  *size = 0;
+  if (input->format != &ssne_tar_format) return SSNE_OK;
+  for (int64_t c = 0; c < input->containers; c++) {
+    const char *path = input->container[c];
+    const int64_t length = (int64_t)strlen(path) + 1, bytes = (int64_t)sizeof facts + length;
+    int file = -1;
+    SSNE_TRY(ssne_grow(state, &room, *size, bytes, 1, "bytes of an index", err));
+    SSNE_TRY(ssne_open_regular(path, &file, &facts[0], &facts[1], err));
+    close(file);
+    memcpy(*state + *size, facts, sizeof facts);
+    memcpy(*state + *size + sizeof facts, path, (size_t)length);
+    *size += bytes;
+  }
+  return SSNE_OK;
+}
+
 ssne_code ssne_input_scan(const ssne_input *input, int part, int parts, ssne_samples *out,
                           ssne_error *err) {
   *out = (ssne_samples){0};

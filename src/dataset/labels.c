@@ -47,7 +47,7 @@ ssne_code ssne_unpack(const char *path, int64_t offset, int64_t size, uint8_t *o
 
 ssne_code ssne_idx_shape(const char *path, int *dimensions, int64_t shape[4], int64_t *header,
                          int64_t *whole, ssne_error *err) {
-  uint8_t head[4 + 4 * 4];
+  uint8_t head[4 + 4 * 4] = {0};
   int file = -1;
   SSNE_TRY(ssne_open_regular(path, &file, whole, NULL, err));
   close(file);
@@ -72,7 +72,7 @@ ssne_code ssne_idx_shape(const char *path, int *dimensions, int64_t shape[4], in
 static bool rename_labels(char *path, const char *from, const char *to) {
   char *slash = strrchr(path, '/'), *place = strstr(slash ? slash : path, from);
   if (!place) return false;
-  memcpy(place, to, strlen(to)); /* of the same length */
+  while (*to) *place++ = *to++; /* of the same length */
   return true;
 }
 

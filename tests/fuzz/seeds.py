@@ -1,10 +1,12 @@
 """Seeds for the fuzz targets: seeds.py FOLDER writes FOLDER/TARGET/* for each target that starts better
 with some. All are made here; nothing is random."""
+import gzip
 import io
 import json
 import os
 import struct
 import sys
+import tarfile
 
 import h5py
 import numpy as np
@@ -48,8 +50,45 @@ def image_seeds():
         yield saved(picture("RGB").convert(mode) if mode in "1P" else picture(mode), "PNG")
     yield saved(Image.fromarray(np.arange(48, dtype=np.uint16).reshape(6, 8)), "PNG")
     yield saved(picture("P"), "PNG", transparency=1, bits=4)
+    yield saved(picture("RGB"), "WEBP")
+    yield saved(picture("RGBA"), "WEBP", lossless=True)
     for magic in b"BM", b"GIF8", b"RIFF", b"<html>", b"P6\n":
         yield magic + bytes(8)
+
+
+def tar(members, format):
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w", format=format) as archive:
+        for name, data in members:
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            archive.addfile(info, io.BytesIO(data))
+    return out.getvalue()[:-7168]
+
+
+def idx(*shape):
+    return bytes([0, 0, 8, len(shape)]) + b"".join(n.to_bytes(4, "big") for n in shape) + bytes(int(np.prod(shape)))
+
+
+def input_seeds():
+    small = saved(picture("L", (2, 2)), "PNG")
+    for format in tarfile.GNU_FORMAT, tarfile.PAX_FORMAT, tarfile.USTAR_FORMAT:
+        long = "é" * (20 if format == tarfile.USTAR_FORMAT else 80)
+        yield b"\0" + tar([("./a/x.png", small), (f"b/{long}.png", small), ("b/notes", b"x")], format)
+        yield b"\0" + tar([("x/1.png", small), ("x/1.cls", b"3"), ("2.png", small), ("2.json", b'{"label": 4}')], format)
+    for text in ("a.png,1\nb.png,-1\n", "path\tclass\r\n\"a\"\"b\"\t1\r\n", "a\n\nb", "a,cat\nb,\"d\no\"\n"):
+        yield b"\0" + text.encode()
+    yield b"\0" + idx(3, 2, 2)
+    yield b"\0" + idx(2, 2, 2, 3)
+    yield b"\0" + gzip.compress(idx(3, 2, 2))
+    yield b"\0" + npy(np.zeros((3, 2, 2, 3), np.uint8), (1, 0))
+    yield b"\1" + bytes(3073 * 2)
+    yield b"\1" + bytes(3074)
+
+
+def index_seeds():
+    records = b"".join(struct.pack("<5q", 0, 512, 70, 2 * (row + 1), row) for row in range(3))
+    yield bytes([2, 6]) + records + b"a\0b\0c\0"
 
 
 def transform_seeds():
