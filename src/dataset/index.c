@@ -163,6 +163,7 @@ static ssne_code read_records(int file, const char *path, const ssne_index_head 
   const int64_t begin = head_bytes(head), width = (int64_t)sizeof(record);
   if (rows->first > 0)
     SSNE_TRY(ssne_read_at(file, &before, width, begin + (rows->first - 1) * width, err));
+  if (before.name_end < 0 || before.name_end > head->names_size) return fail_damaged(path, err);
   rows->first_name = before.name_end;
   for (int64_t at = 0; at < rows->count;) {
     const int64_t n = rows->count - at < PIECE ? rows->count - at : PIECE;
@@ -196,7 +197,6 @@ ssne_code ssne_index_read_rows(const char *path, const ssne_index_head *head, in
   SSNE_TRY(ssne_alloc(&rows->label, count, sizeof *rows->label, "labels", err));
   SSNE_TRY(ssne_open_regular(path, &file, NULL, NULL, err));
   ssne_code code = read_records(file, path, head, rows, err);
-  if (!code && rows->first_name < 0) code = fail_damaged(path, err);
   if (!code) code = ssne_alloc(&rows->names, rows->names_size, 1, "image names", err);
   if (!code)
     code = ssne_read_at(file, rows->names, rows->names_size,

@@ -366,6 +366,72 @@ def webp(pixels):
     return out.getvalue()
 
 
+# --- the index, and bad images ---------------------------------------------------------------------------
+
+def by_index(*options, ranks=1, source=None):
+    """Whether the run went by its index; its results are the folder's in any case."""
+    path = at("indexed.h5")
+    if os.path.exists(path):
+        os.remove(path)
+    said = succeed("extract", "--images", source or at("indexed.tar"), *OPTIONS, "--out", path, *options, ranks=ranks).stderr
+    with h5py.File(path) as f:
+        assert f["labels"][...].tolist() == LABELS.tolist() and [n.decode() for n in f["samples/name"][...]] == NAMES
+    assert digests(path)["/features"] == EXPECTED
+    return "by the index" in said
+
+
+def index():
+    source, kept = tar("indexed.tar", [(NAMES[i], FILES[i]) for i in SHUFFLED]), at("indexed.h5.index")
+    assert not by_index(ranks=3) and os.path.exists(kept)
+    for ranks in 1, 2, 3, 4:
+        assert by_index(ranks=ranks), ranks
+    with open(kept, "rb") as f:
+        whole = f.read()
+    for damage in [whole[:-1], whole[:100], b"", whole + b"x"] + [
+            whole[:place] + bytes([whole[place] ^ 4]) + whole[place + 1:]
+            for place in (0, 9, 20, 130, len(whole) // 2, len(whole) - 3)]:
+        write("indexed.h5.index", damage)
+        assert not by_index(ranks=2), len(damage)
+        with open(kept, "rb") as f:
+            assert f.read() == whole, "the index is made anew"
+    os.utime(source, (1, 1))
+    assert not by_index() and by_index()
+    assert not by_index("--batch", 3) and by_index("--batch", 3, ranks=2)
+    os.remove(kept)
+    os.mkdir(kept)
+    assert not by_index()
+    os.rmdir(kept)
+    assert not by_index(source=FOLDER) and not os.path.exists(kept)
+    print("same   with the index")
+
+
+def bad_images():
+    """A bad image of any kind of input: named, left out where allowed, and a stopped run goes on."""
+    broken = FILES[3][:60]
+    rows = [(n, broken if i == 3 else d) for i, (n, d) in enumerate(zip(NAMES, FILES))]
+    write("ruined/x.png", broken)
+    write("ruined/list.csv", "".join(f"{at('ruined/x.png') if i == 3 else at('folder', n)},1\n" for i, n in enumerate(NAMES)))
+    tar("ruined.tar", rows)
+    with tarfile.open(at("ruined-wds.tar"), "w") as out:
+        for i, (_, data) in enumerate(rows):
+            member(out, f"{i:03}.png", data)
+            member(out, f"{i:03}.cls", str(LABELS[i]).encode())
+    for source, name in ((at("ruined/list.csv"), "x.png"), (at("ruined.tar"), NAMES[3]), (at("ruined-wds.tar"), "003.png")):
+        path = at("ruined.h5")
+        command = ("extract", "--images", source, *OPTIONS, "--out", path)
+        for old in path, path + ".partial":
+            if os.path.exists(old):
+                os.remove(old)
+        expect(1, name, "PNG", "--max-bad allows 0", of=command, ranks=(2,))
+        expect(1, name, "--max-bad allows 0", of=(*command, "--max-bad", "1%"), ranks=(3,))
+        said = succeed(*command, "--max-bad", "5%", ranks=3).stderr
+        assert "going on with" in said and "left out: " in said and name in said, said
+        with h5py.File(path) as f:
+            assert f["samples/status"][...].tolist() == [2 if i == 3 else 1 for i in range(len(NAMES))]
+            assert b"PNG" in f["samples/reason"][3] and (f["features"][3] == 0).all()
+    print("same   bad images")
+
+
 # --- pictures of the images -----------------------------------------------------------------------------
 
 def pictures():
@@ -403,5 +469,7 @@ lists()
 tars()
 arrays()
 cifar()
+index()
+bad_images()
 pictures()
 finish()
