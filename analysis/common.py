@@ -284,14 +284,14 @@ def embed(
     return Embedded(run, Record.read(record), file)
 
 
-def add_program_options(parser: Any) -> None:
+def add_program_options(parser: Any, command: str = "embed") -> None:
     """The options about shardsne that all programs here share."""
     add = parser.add_argument
     add("--program", metavar="PATH", help="shardsne [build/release/jobs/shardsne, or the PATH]")
     add("--cores", type=int, default=usable_cores(), metavar="C", help="cores to use [all: %(default)s]")
     add("--ranks", type=int, default=1, metavar="R", help="ranks of shardsne, C / R threads each [1]")
     add("--launcher", default="mpirun --bind-to none -n RANKS", metavar="CMD", help="starts several ranks [%(default)s]")
-    add("--shardsne-options", default="", metavar="'--x Y ...'", help="further options for `shardsne embed`")
+    add("--shardsne-options", default="", metavar="'--x Y ...'", help=f"further options for `shardsne {command}`")
 
 
 def check_program_options(options: Any) -> None:

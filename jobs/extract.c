@@ -43,21 +43,24 @@ typedef struct extraction {
 
 /* --- what is kept ------------------------------------------------------------------------ */
 
-#define SAMPLE_SETS 7
+#define SAMPLE_SETS (6 + SSNE_FEATURE_SETS)
 
 /* What describes the samples, and has room for what becomes of them. */
 static int list_sets(const extraction *x, ssne_edit sets[SAMPLE_SETS]) {
   const shard_facts *f = &x->images.facts;
-  const ssne_edit all[SAMPLE_SETS] = {
-      ssne_edit_define(SSNE_SET_FEATURES, f->count, ssne_model_width(x->model), 0),
-      ssne_edit_define(SSNE_SET_LABELS, f->count, 1, 0),
-      ssne_edit_define(SSNE_SET_SAMPLE_NAMES, f->count, 1, f->longest_name),
-      ssne_edit_define(SSNE_SET_SAMPLE_STATUS, f->count, 1, 0),
-      ssne_edit_define(SSNE_SET_SAMPLE_REASON, f->count, 1, PIPELINE_REASON_WIDTH),
-      ssne_edit_define(SSNE_SET_BLOCK_DONE, x->images.partition.blocks, 1, 0),
-      ssne_edit_define(SSNE_SET_CLASSES, f->class_count, 1, f->longest_class)};
-  memcpy(sets, all, sizeof all);
-  return f->class_count > 0 ? SAMPLE_SETS : SAMPLE_SETS - 1;
+  const int outputs = ssne_model_outputs(x->model);
+  int count = 0;
+  for (int i = 0; i < outputs; i++)
+    sets[count++] = ssne_edit_define((ssne_set)(SSNE_SET_FEATURES + i), f->count,
+                                     ssne_model_width(x->model, i), 0);
+  sets[count++] = ssne_edit_define(SSNE_SET_LABELS, f->count, 1, 0);
+  sets[count++] = ssne_edit_define(SSNE_SET_SAMPLE_NAMES, f->count, 1, f->longest_name);
+  sets[count++] = ssne_edit_define(SSNE_SET_SAMPLE_STATUS, f->count, 1, 0);
+  sets[count++] = ssne_edit_define(SSNE_SET_SAMPLE_REASON, f->count, 1, PIPELINE_REASON_WIDTH);
+  sets[count++] = ssne_edit_define(SSNE_SET_BLOCK_DONE, x->images.partition.blocks, 1, 0);
+  if (f->class_count > 0)
+    sets[count++] = ssne_edit_define(SSNE_SET_CLASSES, f->class_count, 1, f->longest_class);
+  return count;
 }
 
 /* --- what is there already --------------------------------------------------------------- */
@@ -291,9 +294,13 @@ static ssne_code load_model(extraction *x, ssne_error *err) {
   const extract_options *o = &x->j->options.extract;
   const ssne_model_options options = {
       .path = o->model,
-      .layer = o->layer,
+      .layers = o->layer,
       .drop_last = o->drop_last,
-      .average_pool = strcmp(o->pool, "avg") == 0,
+      .pool = strcmp(o->pool, "avg") == 0   ? SSNE_POOL_AVERAGE
+              : strcmp(o->pool, "max") == 0 ? SSNE_POOL_MAX
+              : strcmp(o->pool, "cls") == 0 ? SSNE_POOL_CLS
+                                            : SSNE_POOL_NONE,
+      .unit_length = strcmp(o->normalize, "l2") == 0,
       .device = strcmp(o->device, "cpu") == 0    ? SSNE_DEVICE_CPU
                 : strcmp(o->device, "cuda") == 0 ? SSNE_DEVICE_CUDA
                                                  : SSNE_DEVICE_AUTO,
@@ -350,11 +357,23 @@ static void note_bad(extraction *x, const pipeline_block *block) {
   }
 }
 
+static ssne_code write_features(extraction *x, int64_t first, const pipeline_block *block,
+                                ssne_error *err) {
+  const float *features = block->features;
+  const int outputs = ssne_model_outputs(x->model);
+  for (int i = 0; i < outputs; i++) {
+    SSNE_TRY(ssne_store_write(x->store, (ssne_set)(SSNE_SET_FEATURES + i), first, block->rows,
+                              features, err));
+    features += x->images.partition.block_rows * ssne_model_width(x->model, i);
+  }
+  return SSNE_OK;
+}
+
 /* Rows first, the mark that they are there last: a kill in between costs the block, no more. */
 static ssne_code write_block(extraction *x, const pipeline_block *block, ssne_error *err) {
   const int64_t first = block->block * x->images.partition.block_rows;
   const uint8_t done = 1;
-  SSNE_TRY(ssne_store_write(x->store, SSNE_SET_FEATURES, first, block->rows, block->features, err));
+  SSNE_TRY(write_features(x, first, block, err));
   /* nearly always empty, and then not written: the file stays sparse there */
   if (block->bad || x->resumed)
     SSNE_TRY(
@@ -519,12 +538,16 @@ static void introduce(const extraction *x) {
         "images: %" PRId64
         " other files are no images by their extension, or lie beside the class folders; ignored",
         f->ignored);
-  ssne_log_info(j->log,
-                "network: %s on %s, %" PRId64 " features, batches of %" PRId64
-                ", %d rank%s x %d thread%s",
-                j->options.extract.model, ssne_model_device(x->model), ssne_model_width(x->model),
-                j->options.extract.batch, j->ranks, j->ranks == 1 ? "" : "s", j->threads,
-                j->threads == 1 ? "" : "s");
+  char features[200] = "";
+  for (int i = 0; i < ssne_model_outputs(x->model); i++)
+    snprintf(features + strlen(features), sizeof features - strlen(features), "%s%" PRId64,
+             i > 0 ? " and " : "", ssne_model_width(x->model, i));
+  ssne_log_info(
+      j->log, "network: %s on %s, %s features, batches of %" PRId64 ", %d rank%s x %d thread%s",
+      j->options.extract.model, ssne_model_device(x->model), features, j->options.extract.batch,
+      j->ranks, j->ranks == 1 ? "" : "s", j->threads, j->threads == 1 ? "" : "s");
+  const char *warning = ssne_model_warning(x->model);
+  if (warning) ssne_log_warn(j->log, "%s: %s", j->options.extract.model, warning);
 }
 
 /* Everything but the file: images, their size, the network. */
@@ -581,6 +604,11 @@ static ssne_code identify(extraction *x, ssne_error *err) {
   if (o->layer && o->drop_last > 0)
     return ssne_fail(err, SSNE_USAGE,
                      "--layer and --drop-last both cut the network: give one of them");
+  int layers = 1;
+  for (const char *c = o->layer; c && *c; c++) layers += *c == ',';
+  if (layers > SSNE_FEATURE_SETS)
+    return ssne_fail(err, SSNE_USAGE, "--layer names %d layers: a file has room for %d", layers,
+                     SSNE_FEATURE_SETS);
   SSNE_TRY(job_resolve_images(x->j, &o->images, err));
   if (o->labels) SSNE_TRY(job_resolve_images(x->j, &o->labels, err));
   SSNE_TRY(job_resolve(x->j, &o->model, err));

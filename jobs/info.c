@@ -8,6 +8,13 @@
 #include <stdio.h>
 
 static const ssne_set shown[] = {SSNE_SET_FEATURES,
+                                 SSNE_SET_FEATURES_2,
+                                 SSNE_SET_FEATURES_3,
+                                 SSNE_SET_FEATURES_4,
+                                 SSNE_SET_FEATURES_5,
+                                 SSNE_SET_FEATURES_6,
+                                 SSNE_SET_FEATURES_7,
+                                 SSNE_SET_FEATURES_8,
                                  SSNE_SET_LABELS,
                                  SSNE_SET_CLASSES,
                                  SSNE_SET_SAMPLE_NAMES,

@@ -30,6 +30,7 @@ ssne_code job_extract(job *j, ssne_error *err);
 ssne_code job_embed(job *j, ssne_error *err);
 ssne_code job_render(job *j, ssne_error *err);
 ssne_code job_info(job *j, ssne_error *err);
+ssne_code job_model(job *j, ssne_error *err);
 ssne_code job_export(job *j, ssne_error *err);
 ssne_code job_verify(job *j, ssne_error *err);
 ssne_code job_repair(job *j, ssne_error *err);

@@ -33,7 +33,8 @@ typedef enum group_set {
   WITH_EXPORT = 32,
   WITH_REPAIR = 64,
   WITH_RENDER_INPUT = 256,
-  WITH_FILE = 128 /* takes a run file as its argument */
+  WITH_DESCRIBE = 512,
+  WITH_FILE = 128 /* takes a file as its argument */
 } group_set;
 
 typedef struct command {
@@ -61,6 +62,9 @@ static const command commands[] = {
     {"render", job_render, WITH_RENDER_INPUT | WITH_RENDER | WITH_FILE,
      "RUN.h5 --plot MAP.png [options]", "A picture of a run file's embedding.",
      "shardsne render photos.h5 --plot photos.png --text label"},
+    {"model", job_model, WITH_DESCRIBE | WITH_FILE, "M.pt [options]",
+     "What a network is made of: its layers, for extract's --layer and --drop-last.",
+     "shardsne model resnet18.pt"},
     {"info", job_info, WITH_FILE, "RUN.h5",
      "What a run file holds, how it was made, and a digest of each dataset.",
      "shardsne info photos.h5"},
@@ -86,6 +90,7 @@ static int gather_groups(const command *c, all_options *o, ssne_option_group *gr
   if (c->with & WITH_RENDER_INPUT) groups[count++] = render_input_group(o);
   if (c->with & WITH_RENDER) groups[count++] = render_group(o);
   if (c->with & WITH_EXPORT) groups[count++] = export_group(o);
+  if (c->with & WITH_DESCRIBE) groups[count++] = describe_group(o);
   if (c->with & WITH_REPAIR) groups[count++] = repair_group(o);
   if (c->with & WITH_OUTPUT) groups[count++] = output_group(o);
   groups[count++] = common_group(o);

@@ -45,10 +45,12 @@ static const ssne_option extract_table[] = {
    "the network: a TorchScript file", NULL, 0, 0, false, false},
   {"drop-last", SSNE_OPTION_INTEGER, AT(extract_options, drop_last), "K",
    "run all children of the network but the last K, in sequence", NULL, 0, 100000, false, true},
-  {"layer", SSNE_OPTION_TEXT, AT(extract_options, layer), "NAME",
-   "or: take what this child of the network returns", NULL, 0, 0, false, true},
-  {"pool", SSNE_OPTION_CHOICE, AT(extract_options, pool), "avg|none",
-   "average features over the image plane, or flatten them", "avg|none", 0, 0, false, true},
+  {"layer", SSNE_OPTION_TEXT, AT(extract_options, layer), "NAME[,...]",
+   "or: take what this module of the network returns, or with NAME:in what it takes, as `shardsne model M.pt` lists them; of several the first gives /features, the others /features_2 and so on", NULL, 0, 0, false, true},
+  {"pool", SSNE_OPTION_CHOICE, AT(extract_options, pool), "avg|max|none|cls",
+   "of maps and of sequences of tokens: the mean or the largest over all places, all values in a row, or the first token", "avg|max|none|cls", 0, 0, false, true},
+  {"normalize", SSNE_OPTION_CHOICE, AT(extract_options, normalize), "none|l2",
+   "l2: divide each row of features by its length", "none|l2", 0, 0, false, true},
   {"batch", SSNE_OPTION_INTEGER, AT(extract_options, batch), "B",
    "images a batch; also the block that one thread works on", NULL, 1, 65536, false, true},
   {"preset", SSNE_OPTION_CHOICE, AT(extract_options, preset), "P",
@@ -168,6 +170,13 @@ static const ssne_option export_table[] = {
    "folder for features.npy, target.npy and embedding.npy", NULL, 0, 0, false, false},
 };
 
+static const ssne_option describe_table[] = {
+  {"crop", SSNE_OPTION_INTEGER, AT(describe_options, crop), "C",
+   "the side of the images that it is shown, as of extract's --crop", NULL, 1, 65535, false, false},
+  {"channels", SSNE_OPTION_CHOICE, AT(describe_options, channels), "1|3",
+   "gray images or coloured ones", "1|3", 0, 0, false, false},
+};
+
 static const ssne_option repair_table[] = {
   {"out", SSNE_OPTION_TEXT, AT(repair_options, out), "NEW.h5",
    "the new run file; the damaged one stays as it is", NULL, 0, 0, false, false},
@@ -208,6 +217,10 @@ ssne_option_group export_group(all_options *o) {
   return (ssne_option_group){"Export", export_table, COUNT(export_table), &o->export};
 }
 
+ssne_option_group describe_group(all_options *o) {
+  return (ssne_option_group){"Images", describe_table, COUNT(describe_table), &o->describe};
+}
+
 ssne_option_group repair_group(all_options *o) {
   return (ssne_option_group){"Repair", repair_table, COUNT(repair_table), &o->repair};
 }
@@ -228,13 +241,16 @@ ssne_code options_defaults(all_options *o, ssne_error *err) {
                 .resume_from = -1,
                 .mesh_step = ssne_force_defaults().mesh_step},
       .render = {.alpha = 0.6, .dpi = 300},
+      .describe = {.crop = 224},
   };
   const struct {
     char **option;
     const char *value;
   } texts[] = {{&o->extract.pool, "avg"},
+               {&o->extract.normalize, "none"},
                {&o->extract.interpolation, "bilinear"},
                {&o->extract.channels, "3"},
+               {&o->describe.channels, "3"},
                {&o->extract.device, "auto"},
                {&o->extract.precision, "float32"},
                {&o->extract.max_bad, "0"},
@@ -260,7 +276,7 @@ ssne_code options_defaults(all_options *o, ssne_error *err) {
 void options_free_all(all_options *o) {
   const ssne_option_group groups[] = {common_group(o),       output_group(o), extract_group(o),
                                       embed_input_group(o),  embed_group(o),  render_group(o),
-                                      render_input_group(o), export_group(o), repair_group(o)};
+                                      render_input_group(o), export_group(o), repair_group(o), describe_group(o)};
   ssne_options_free(groups, COUNT(groups));
 }
 

@@ -16,7 +16,7 @@ typedef struct output_options {
 } output_options;
 
 typedef struct extract_options {
-  char *images, *labels, *model, *layer, *pool, *device, *precision, *max_bad, *preset,
+  char *images, *labels, *model, *layer, *pool, *normalize, *device, *precision, *max_bad, *preset,
       *interpolation, *channels;
   int64_t drop_last, batch, resize, crop;
   double mean[3], std[3];
@@ -54,6 +54,11 @@ typedef struct repair_options {
 } repair_options;
 
 /* Every option of the program; a sub-command parses the groups it knows. */
+typedef struct describe_options {
+  int64_t crop;
+  char *channels;
+} describe_options;
+
 typedef struct all_options {
   common_options common;
   output_options output;
@@ -62,6 +67,7 @@ typedef struct all_options {
   render_options render;
   export_options export;
   repair_options repair;
+  describe_options describe;
 } all_options;
 
 /* Sets the defaults. Free with options_free_all. */
@@ -78,6 +84,7 @@ ssne_option_group render_group(all_options *o);
 ssne_option_group render_input_group(all_options *o);
 ssne_option_group export_group(all_options *o);
 ssne_option_group repair_group(all_options *o);
+ssne_option_group describe_group(all_options *o);
 
 /* Gives resize, crop, mean and std what --preset says, if it was given. Options that
  * were given themselves are then to be set again. */

@@ -11,8 +11,8 @@
 
 struct pipeline {
   pipeline_plan plan;
-  int64_t batch, features;
-  pthread_mutex_t lock; /* for all below */
+  int64_t batch, features; /* images a block; features an image, of all outputs */
+  pthread_mutex_t lock;    /* for all below */
   pthread_cond_t ready_changed, free_changed;
   int64_t next;                 /* own block that nobody has taken yet */
   int64_t left;                 /* own blocks to be delivered */
@@ -74,6 +74,18 @@ static ssne_code decode_block(worker *w, pipeline_block *block, ssne_error *err)
   return SSNE_OK;
 }
 
+/* Bad images have no features, of any output. */
+static void clear_bad(const pipeline *p, pipeline_block *block) {
+  float *features = block->features;
+  for (int i = 0; i < ssne_model_outputs(p->plan.model); i++) {
+    const int64_t width = ssne_model_width(p->plan.model, i);
+    for (int64_t r = 0; r < block->rows; r++)
+      if (block->state[r] == SAMPLE_BAD)
+        memset(features + r * width, 0, (size_t)width * sizeof *features);
+    features += p->batch * width;
+  }
+}
+
 static ssne_code compute_block(worker *w, pipeline_block *block, ssne_error *err) {
   pipeline *p = w->p;
   block->rows = ssne_partition_block_length(&p->plan.partition, block->block);
@@ -81,9 +93,7 @@ static ssne_code compute_block(worker *w, pipeline_block *block, ssne_error *err
   SSNE_TRY(decode_block(w, block, err));
   const double decoded = ssne_clock();
   SSNE_TRY(ssne_model_run(p->plan.model, w->input, block->features, err));
-  for (int64_t r = 0; r < block->rows; r++)
-    if (block->state[r] == SAMPLE_BAD)
-      memset(block->features + r * p->features, 0, (size_t)p->features * sizeof(float));
+  if (block->bad > 0) clear_bad(p, block);
   w->times.decoding += decoded - start;
   w->times.network += ssne_clock() - decoded;
   return SSNE_OK;
@@ -173,7 +183,8 @@ ssne_code pipeline_start(const pipeline_plan *plan, pipeline **out, ssne_error *
   pipeline *p = *out;
   p->plan = *plan;
   p->batch = plan->partition.block_rows;
-  p->features = ssne_model_width(plan->model);
+  for (int i = 0; i < ssne_model_outputs(plan->model); i++)
+    p->features += ssne_model_width(plan->model, i);
   for (int64_t b = 0; b < plan->partition.own_blocks; b++) p->left += !plan->block_done[b];
   pthread_mutex_init(&p->lock, NULL);
   pthread_cond_init(&p->ready_changed, NULL);

@@ -37,7 +37,7 @@ typedef struct pipeline_block {
   int64_t block;   /* global number */
   int64_t rows;    /* in it */
   int64_t bad;     /* how many of them are */
-  float *features; /* [batch, features] zeros for bad rows */
+  float *features; /* [batch, width] of each output, one after the other; zeros for bad rows */
   uint8_t *state;  /* [batch] of sample_state */
   char *reason;    /* [batch, PIPELINE_REASON_WIDTH] */
   struct pipeline_block *next;

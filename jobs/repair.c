@@ -30,8 +30,10 @@ typedef struct repair {
 /* --- what there is ----------------------------------------------------------------------- */
 
 static const ssne_set sample_sets[] = {
-    SSNE_SET_FEATURES,      SSNE_SET_LABELS,        SSNE_SET_CLASSES,   SSNE_SET_SAMPLE_NAMES,
-    SSNE_SET_SAMPLE_STATUS, SSNE_SET_SAMPLE_REASON, SSNE_SET_BLOCK_DONE};
+    SSNE_SET_FEATURES,      SSNE_SET_FEATURES_2, SSNE_SET_FEATURES_3,   SSNE_SET_FEATURES_4,
+    SSNE_SET_FEATURES_5,    SSNE_SET_FEATURES_6, SSNE_SET_FEATURES_7,   SSNE_SET_FEATURES_8,
+    SSNE_SET_LABELS,        SSNE_SET_CLASSES,    SSNE_SET_SAMPLE_NAMES, SSNE_SET_SAMPLE_STATUS,
+    SSNE_SET_SAMPLE_REASON, SSNE_SET_BLOCK_DONE};
 static const ssne_set neighbour_sets[] = {SSNE_SET_NEIGHBOUR_INDEX, SSNE_SET_NEIGHBOUR_DISTANCE};
 static const ssne_set map_sets[] = {SSNE_SET_COORDINATES, SSNE_SET_NORMALIZED, SSNE_SET_HISTORY};
 static const ssne_set snapshot_sets[] = {SSNE_SET_SNAPSHOTS, SSNE_SET_SNAPSHOT_ITERATION};
@@ -72,7 +74,10 @@ static void choose(repair *r) {
   r->samples_whole = is_whole(r, sample_sets, COUNT(sample_sets));
   for (int i = 0; i < COUNT(sample_sets); i++)
     r->kept[sample_sets[i]] = r->found[sample_sets[i]].shape.exists;
-  if (!r->kept[SSNE_SET_FEATURES]) r->kept[SSNE_SET_SAMPLE_STATUS] = false; /* none is done */
+  bool none_done = !r->kept[SSNE_SET_FEATURES];
+  for (int i = 1; i < SSNE_FEATURE_SETS && !r->j->options.repair.give_up; i++)
+    none_done = none_done || r->lost[SSNE_SET_FEATURES + i];
+  if (none_done) r->kept[SSNE_SET_SAMPLE_STATUS] = false;
   keep_together(r, neighbour_sets, COUNT(neighbour_sets), gap);
   keep_together(r, map_sets, COUNT(map_sets), gap);
   keep_together(r, snapshot_sets, COUNT(snapshot_sets), gap);
@@ -177,17 +182,19 @@ static ssne_code copy_set(repair *r, ssne_set set, ssne_error *err) {
 
 /* As extract leaves a bad sample: no features, and a reason. */
 static ssne_code write_bad(repair *r, int64_t row, ssne_error *err) {
-  const ssne_set_shape *features = &r->found[SSNE_SET_FEATURES].shape;
-  const int64_t width = r->found[SSNE_SET_SAMPLE_REASON].shape.width;
-  const int64_t bytes = features->columns * features->width;
-  char *zeros = NULL;
-  SSNE_TRY(ssne_alloc(&zeros, bytes > width ? bytes : width, 1, "characters", err));
-  ssne_code code = ssne_store_write(r->to, SSNE_SET_FEATURES, row, 1, zeros, err);
-  if (code == SSNE_OK && r->kept[SSNE_SET_SAMPLE_REASON]) {
-    snprintf(zeros, (size_t)width, "%s", "its features were damaged, and given up");
-    code = ssne_store_write(r->to, SSNE_SET_SAMPLE_REASON, row, 1, zeros, err);
+  static const char reason[] = "its features were damaged, and given up";
+  ssne_code code = SSNE_OK;
+  for (int i = 0; i <= SSNE_FEATURE_SETS && code == SSNE_OK; i++) {
+    const ssne_set set =
+        i < SSNE_FEATURE_SETS ? (ssne_set)(SSNE_SET_FEATURES + i) : SSNE_SET_SAMPLE_REASON;
+    const ssne_set_shape *shape = &r->found[set].shape;
+    char *value = NULL;
+    if (!r->kept[set]) continue;
+    SSNE_TRY(ssne_alloc(&value, shape->columns * shape->width, 1, "characters", err));
+    if (set == SSNE_SET_SAMPLE_REASON) snprintf(value, (size_t)shape->width, "%s", reason);
+    code = ssne_store_write(r->to, set, row, 1, value, err);
+    ssne_free(&value);
   }
-  ssne_free(&zeros);
   return code;
 }
 
@@ -231,6 +238,14 @@ static ssne_code mark_samples(void *context, const examined_rows *features, ssne
   return code;
 }
 
+/* The state of samples whose features of a further layer did not go over. */
+static ssne_code mark_further(void *context, const examined_rows *features, ssne_error *err) {
+  for (int64_t i = 0; i < features->rows; i++)
+    if (!goes_over(features->verdicts[i]))
+      SSNE_TRY(write_state(context, features->first + i, false, err));
+  return SSNE_OK;
+}
+
 /* Labels that did not go over become unknown. */
 static ssne_code mark_labels(void *context, const examined_rows *labels, ssne_error *err) {
   const repair *r = context;
@@ -247,6 +262,9 @@ static ssne_code mark_lost(repair *r, ssne_error *err) {
   const bool has_status = r->kept[SSNE_SET_SAMPLE_STATUS] || r->lost[SSNE_SET_SAMPLE_STATUS];
   if (r->kept[SSNE_SET_FEATURES] && has_status)
     SSNE_TRY(visit_own(r, r->to, SSNE_SET_FEATURES, mark_samples, r, err));
+  for (int i = 1; i < SSNE_FEATURE_SETS && has_status; i++)
+    if (r->kept[SSNE_SET_FEATURES + i])
+      SSNE_TRY(visit_own(r, r->to, (ssne_set)(SSNE_SET_FEATURES + i), mark_further, r, err));
   if (!r->kept[SSNE_SET_LABELS] || (r->extracted && !r->j->options.repair.give_up)) return SSNE_OK;
   return visit_own(r, r->to, SSNE_SET_LABELS, mark_labels, r, err);
 }

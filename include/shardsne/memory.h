@@ -6,6 +6,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* Every array begins at a multiple of this many bytes: a cache line, and the widest vector. */
 #define SSNE_ALIGNMENT 64
 
@@ -25,5 +29,9 @@ void ssne_free(void *array);
 
 /* A copy of `text`, to be freed with ssne_free, in *out. */
 ssne_code ssne_copy_text(char **out, const char *text, ssne_error *err);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

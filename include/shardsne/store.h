@@ -17,7 +17,14 @@ typedef struct ssne_store ssne_store;
 
 /* The datasets. Elements in memory and in the file are of the type given. */
 typedef enum ssne_set {
-  SSNE_SET_FEATURES,           /* /features [N, D] float32 */
+  SSNE_SET_FEATURES,   /* /features [N, D] float32 */
+  SSNE_SET_FEATURES_2, /* /features_2 [N, D2] float32: of a second layer, */
+  SSNE_SET_FEATURES_3, /* a third, and so on */
+  SSNE_SET_FEATURES_4,
+  SSNE_SET_FEATURES_5,
+  SSNE_SET_FEATURES_6,
+  SSNE_SET_FEATURES_7,
+  SSNE_SET_FEATURES_8,
   SSNE_SET_LABELS,             /* /labels [N] int32, -1 unknown */
   SSNE_SET_CLASSES,            /* /classes [C] text of fixed width, closed by zeros */
   SSNE_SET_SAMPLE_NAMES,       /* /samples/name [N] text of fixed width */
@@ -38,6 +45,9 @@ typedef enum ssne_set {
                                 */
   SSNE_SET_COUNT
 } ssne_set;
+
+/* The sets SSNE_SET_FEATURES, SSNE_SET_FEATURES_2, ... follow each other. */
+#define SSNE_FEATURE_SETS 8
 
 typedef struct ssne_history_entry {
   int64_t iteration; /* steps taken, over both phases */

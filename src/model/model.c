@@ -6,6 +6,7 @@
 #include "shardsne/memory.h"
 
 #include <dlfcn.h>
+#include <math.h>
 #ifdef SSNE_WITH_TORCH
 #include <torch/version.h>
 #define LIBRARY "libtorch " TORCH_VERSION
@@ -16,6 +17,8 @@
 struct ssne_model {
   const ssne_torch_table *torch;
   ssne_network *network;
+  int64_t batch;
+  bool unit_length;
 };
 
 /* The module stays open for good: libtorch cannot be unloaded, and opening it again costs nothing.
@@ -38,7 +41,7 @@ static ssne_code open_module(const ssne_torch_table **out, ssne_error *err) {
 }
 
 ssne_code ssne_model_load(const ssne_model_options *options, ssne_model **out, ssne_error *err) {
-  ssne_model model = {NULL, NULL};
+  ssne_model model = {.batch = options->batch, .unit_length = options->unit_length};
   *out = NULL;
   SSNE_TRY(open_module(&model.torch, err));
   SSNE_TRY(model.torch->load(options, &model.network, err));
@@ -50,22 +53,59 @@ ssne_code ssne_model_load(const ssne_model_options *options, ssne_model **out, s
   return code;
 }
 
-int64_t ssne_model_width(const ssne_model *model) {
-  return model->torch->width(model->network);
+int ssne_model_outputs(const ssne_model *model) {
+  return model->torch->outputs(model->network);
+}
+
+int64_t ssne_model_width(const ssne_model *model, int output) {
+  return model->torch->width(model->network, output);
 }
 
 const char *ssne_model_device(const ssne_model *model) {
   return model->torch->device(model->network);
 }
 
+const char *ssne_model_warning(const ssne_model *model) {
+  return model->torch->warning(model->network);
+}
+
+/* In double precision, from the first feature to the last: the same bits everywhere. */
+static void divide_by_length(float *row, int64_t width) {
+  double squares = 0;
+  for (int64_t i = 0; i < width; i++) squares += (double)row[i] * row[i];
+  if (!(squares > 0) || !isfinite(squares)) return;
+  const double length = sqrt(squares);
+  for (int64_t i = 0; i < width; i++) row[i] = (float)(row[i] / length);
+}
+
 ssne_code ssne_model_run(const ssne_model *model, const float *images, float *features,
                          ssne_error *err) {
-  return model->torch->run(model->network, images, features, err);
+  SSNE_TRY(model->torch->run(model->network, images, features, err));
+  if (!model->unit_length) return SSNE_OK;
+  const int outputs = ssne_model_outputs(model);
+  for (int i = 0; i < outputs; i++) {
+    const int64_t width = ssne_model_width(model, i);
+    for (int64_t row = 0; row < model->batch; row++, features += width)
+      divide_by_length(features, width);
+  }
+  return SSNE_OK;
 }
 
 void ssne_model_destroy(ssne_model **model) {
   if (*model) (*model)->torch->destroy(&(*model)->network);
   ssne_free(model);
+}
+
+ssne_code ssne_model_describe(const ssne_model_options *options, ssne_model_description *out,
+                              ssne_error *err) {
+  const ssne_torch_table *torch = NULL;
+  *out = (ssne_model_description){0};
+  SSNE_TRY(open_module(&torch, err));
+  return torch->describe(options, out, err);
+}
+
+void ssne_model_description_free(ssne_model_description *description) {
+  ssne_free(&description->layers);
 }
 
 const char *ssne_model_library(void) {

@@ -1,13 +1,15 @@
-/* libtorch behind torch_shim.h: the one C++ file.
+/* libtorch behind torch_shim.h; work on the graph is in torch_graph.cpp. No other file is C++.
  *
  * Same bits every time: each call computes with one thread, and the executor is libtorch's simple
  * one, which compiles the graph once. The profiling one may compile it anew after the first runs,
  * so that a batch's bits could depend on what ran before it. */
 #include "torch_shim.h"
 
+#include "shardsne/memory.h"
+#include "torch_graph.h"
+
 #include <ATen/Context.h>
 #include <ATen/Parallel.h>
-#include <torch/csrc/jit/ir/ir.h>
 #include <torch/cuda.h>
 #include <torch/script.h>
 
@@ -31,20 +33,19 @@ struct ssne_network {
   at::Device device = at::kCPU;
   at::ScalarType type = at::kFloat;
   std::vector<int64_t> shape; /* batch, channels, height, width */
-  bool average_pool = false;
-  int64_t width = 0; /* features a row; 0: not known yet */
+  ssne_pool pool = SSNE_POOL_AVERAGE;
+  std::vector<int64_t> widths; /* features a row of each output; empty: not known yet */
+  bool several = false;        /* outputs, in a tuple */
+  std::string warning;         /* of --drop-last */
   std::string device_name;
 };
+
+using ssne::current_essence;
+using ssne::refusal;
 
 namespace {
 
 /* --- errors ----------------------------------------------------------------------------------- */
-
-/* What this file throws when it knows what is wrong; any other exception is libtorch's own. */
-struct refusal {
-  ssne_code code;
-  std::string text;
-};
 
 /* The line of libtorch's message that says what happened. A failure inside a model comes with a
  * traceback before that line; other messages may begin with empty lines. */
@@ -61,8 +62,9 @@ std::string essence(const std::string &message) {
   return line.substr(0, line.find_last_not_of(" .:") + 1);
 }
 
-/* The same of the exception being handled. */
-std::string current_essence() {
+} // namespace
+
+std::string ssne::current_essence() {
   try {
     throw;
   } catch (const c10::Error &e) {
@@ -73,6 +75,8 @@ std::string current_essence() {
     return "an exception of unknown type";
   }
 }
+
+namespace {
 
 /* Describes the exception being handled; for use in catch (...) alone. */
 ssne_code explain(ssne_error *err, const char *where) noexcept {
@@ -85,12 +89,6 @@ ssne_code explain(ssne_error *err, const char *where) noexcept {
   } catch (...) {
     return ssne_fail(err, SSNE_FAILED, "%s: libtorch failed: %s", where, current_essence().c_str());
   }
-}
-
-std::string children_of(const jit::Module &module) {
-  std::string list;
-  for (const auto &child : module.named_children()) list += (list.empty() ? "" : ", ") + child.name;
-  return list.empty() ? "none (a frozen model has lost them)" : list;
 }
 
 /* --- the device ------------------------------------------------------------------------------- */
@@ -154,7 +152,7 @@ at::ScalarType scalar_type(ssne_precision precision) {
   }
 }
 
-/* --- loading and cutting ---------------------------------------------------------------------- */
+/* --- loading ---------------------------------------------------------------------- */
 
 jit::Module read_module(const char *path, at::Device device) {
   if (!std::ifstream(path, std::ios::binary))
@@ -179,118 +177,35 @@ void convert(const jit::Module &module, at::ScalarType type) {
   for (const at::Tensor &t : module.buffers()) one(t);
 }
 
-/* A module whose forward is that of the first children, one after the other. */
-jit::Module chain(const jit::Module &whole, int64_t drop_last) {
-  const auto children = whole.named_children();
-  const int64_t count = static_cast<int64_t>(children.size()), kept = count - drop_last;
-  if (drop_last < 0 || kept < 1)
-    throw refusal{SSNE_USAGE, "--drop-last " + std::to_string(drop_last) + " of " +
-                                  std::to_string(count) +
-                                  " children leaves none; they are: " + children_of(whole)};
-  jit::Module result("shardsne_chain", whole._ivalue()->compilation_unit(), true);
-  std::string source = "def forward(self, x):\n";
-  int64_t next = 0;
-  for (const auto &child : children) {
-    if (next == kept) break;
-    const std::string name = "c" + std::to_string(next++);
-    result.register_module(name, child.value);
-    source += "  x = self." + name + ".forward(x)\n";
-  }
-  try {
-    result.define(source + "  return x\n");
-  } catch (...) {
-    throw refusal{SSNE_USAGE, "the children do not run one after the other (" + current_essence() +
-                                  "): use --layer with one of: " + children_of(whole)};
-  }
-  return result;
+/* What stands between the commas. */
+std::vector<std::string> split(const char *names) {
+  std::vector<std::string> list;
+  std::string name;
+  for (std::istringstream all(names); std::getline(all, name, ',');) list.push_back(name);
+  return list;
 }
 
-bool has_child(const jit::Module &module, const std::string &name) {
-  for (const auto &child : module.named_children())
-    if (child.name == name) return true;
-  return false;
+/* Says where the children alone are not what the model does with them. */
+std::string warn_of_chain(const jit::Module &module, int64_t drop_last) {
+  const int64_t kept = static_cast<int64_t>(module.named_children().size()) - drop_last;
+  const std::string fault = kept > 0 ? ssne::chain_fault(module, kept) : "";
+  if (fault.empty()) return "";
+  return "--drop-last runs the children one after the other, but the model's forward " + fault +
+         ": these are not its features; use --layer (`shardsne model` lists them)";
 }
 
-/* Refuses a dotted name that leads to no module. */
-void require_layer(const jit::Module &whole, const std::string &layer) {
-  jit::Module parent = whole;
-  std::string part, path;
-  for (std::istringstream parts(layer); std::getline(parts, part, '.');) {
-    if (!has_child(parent, part))
-      throw refusal{SSNE_USAGE, "no layer '" + layer + "'; the children of " +
-                                    (path.empty() ? "the model" : path) +
-                                    " are: " + children_of(parent)};
-    parent = parent.attr(part).toModule();
-    path += (path.empty() ? "" : ".") + part;
-  }
-}
-
-/* "layer1.0" for that module of self, "" for self, "?..." for what is no module of self. */
-std::string path_of(const jit::Value *value) {
-  if (value == value->owningGraph()->inputs()[0]) return "";
-  const jit::Node *node = value->node();
-  if (node->kind() != c10::prim::GetAttr) return "?";
-  const std::string parent = path_of(node->input());
-  return (parent.empty() ? "" : parent + ".") + node->s(c10::attr::name);
-}
-
-/* "forward", and what a trace names a module's further calls: "forward1", "forward2". */
-bool is_forward(const std::string &method) {
-  const std::string stem = "forward";
-  return method.compare(0, stem.size(), stem) == 0 &&
-         method.find_first_not_of("0123456789", stem.size()) == std::string::npos;
-}
-
-/* The last call of the layer in the body of the graph; calls of what contains the layer are
- * replaced by their own body until it shows. NULL: none is there. */
-jit::Node *find_call(jit::Graph &graph, const std::string &layer) {
-  for (;;) {
-    jit::Node *container = nullptr;
-    for (jit::Node *node : graph.nodes().reverse()) {
-      if (node->kind() != c10::prim::CallMethod) continue;
-      const std::string path = path_of(node->input(0));
-      if (path == layer && is_forward(node->s(c10::attr::name))) return node;
-      if (!container && layer.compare(0, path.size() + 1, path + ".") == 0) container = node;
-    }
-    if (!container) return nullptr;
-    const auto type = container->input(0)->type()->expect<c10::ClassType>();
-    auto &method = jit::toGraphFunction(type->getMethod(container->s(c10::attr::name)));
-    /* its graph as it was read: libtorch's default is one with all calls in it replaced as well */
-    jit::inlineCallTo(container, &method, method.graph().get());
-  }
-}
-
-/* Makes the model's forward end with the layer and return what it returns. The module has just been
- * read and never run, so that its graph may be changed in place. */
-void cut_at(const jit::Module &module, const std::string &layer) {
-  require_layer(module, layer);
-  jit::GraphFunction &forward = jit::toGraphFunction(module.get_method("forward").function());
-  jit::Graph &graph = *forward.graph();
-  jit::Node *call = find_call(graph, layer);
-  if (!call)
-    throw refusal{SSNE_USAGE, "the model calls '" + layer +
-                                  "' nowhere, or only inside an if or a loop: name another layer, "
-                                  "one of: " +
-                                  children_of(module)};
-  graph.block()->replaceOutput(0, call->output());
-  for (jit::Node *node = graph.return_node()->prev(); node != call;) {
-    jit::Node *before = node->prev();
-    node->destroy();
-    node = before;
-  }
-  forward.setSchema(
-      forward.getSchema().cloneWithReturns({c10::Argument("", call->output()->type())}));
-}
-
-jit::Module prepare_module(const ssne_model_options &o, at::Device device, at::ScalarType type) {
-  jit::Module module = read_module(o.path, device);
+jit::Module prepare_module(const ssne_model_options &o, ssne_network &m) {
+  jit::Module module = read_module(o.path, m.device);
   if (!module.find_method("forward"))
     throw refusal{SSNE_USAGE, "the model has no forward method: export a torch.nn.Module"};
-  if (type != at::kFloat) convert(module, type);
-  if (o.layer)
-    cut_at(module, o.layer);
-  else if (o.drop_last != 0)
-    module = chain(module, o.drop_last);
+  if (m.type != at::kFloat) convert(module, m.type);
+  if (o.layers) {
+    ssne::cut_at(module, split(o.layers));
+  } else if (o.drop_last != 0) {
+    jit::Module chained = ssne::chain(module, o.drop_last);
+    m.warning = warn_of_chain(module, o.drop_last);
+    module = chained;
+  }
   return module;
 }
 
@@ -302,15 +217,23 @@ std::string shape_text(at::IntArrayRef shape) {
   return text.empty() ? "a scalar" : text;
 }
 
-/* The features of a batch: [batch, width] of float32, contiguous, in main memory. */
-at::Tensor compute(const ssne_network &m, const float *images) {
-  const c10::InferenceMode inference;
-  /* a new thread comes with OpenMP's number of threads, and oneDNN would use it */
-  if (at::get_num_threads() != 1) at::set_num_threads(1);
-  /* a copy in any case: a model may change its input in place */
-  const at::Tensor input = at::from_blob(const_cast<float *>(images), m.shape, at::kFloat)
-                               .to(m.device, m.type, false, true, at::MemoryFormat::Contiguous);
-  const at::IValue output = m.module.get_method("forward")({input});
+/* One row an image: maps [B, C, H, W] and sequences of tokens [B, T, C] become [B, C], what has no
+ * more than one dimension an image stays. */
+at::Tensor pooled(const at::Tensor &t, ssne_pool pool) {
+  const bool maps = t.dim() >= 4, tokens = t.dim() == 3;
+  if ((!maps && !tokens) || pool == SSNE_POOL_NONE) return t;
+  std::vector<int64_t> over;
+  for (int64_t d = maps ? 2 : 1; d < (maps ? t.dim() : 2); d++) over.push_back(d);
+  if (pool == SSNE_POOL_AVERAGE) return t.mean(over);
+  if (pool == SSNE_POOL_MAX) return t.amax(over);
+  if (!tokens)
+    throw refusal{SSNE_USAGE, "the layer returns maps of " + shape_text(t.sizes().slice(1)) +
+                                  ", which have no first token: use --pool avg, max or none"};
+  return t.select(1, 0);
+}
+
+/* What the network returns, as features: [batch, width] of float32, contiguous, in main memory. */
+at::Tensor features_of(const ssne_network &m, const at::IValue &output) {
   if (!output.isTensor())
     throw refusal{SSNE_USAGE, "the model returns a " + output.tagKind() +
                                   ", not one tensor: choose one of its layers with --layer"};
@@ -318,22 +241,44 @@ at::Tensor compute(const ssne_network &m, const float *images) {
   if (t.dim() < 1 || t.size(0) != m.shape[0] || t.numel() == 0)
     throw refusal{SSNE_USAGE, "the model returns " + shape_text(t.sizes()) + " for a batch of " +
                                   std::to_string(m.shape[0]) + " images, not a row for each"};
-  t = t.to(at::kFloat);
-  if (m.average_pool && t.dim() == 4) t = t.mean({2, 3});
-  t = t.to(at::kCPU).reshape({m.shape[0], -1}).contiguous();
-  if (m.width != 0 && t.size(1) != m.width)
-    throw refusal{SSNE_FAILED, "the model returns " + std::to_string(t.size(1)) +
-                                   " features a row for this batch and " + std::to_string(m.width) +
-                                   " for others"};
-  return t;
+  t = pooled(t.to(at::kFloat), m.pool);
+  return t.to(at::kCPU).reshape({m.shape[0], -1}).contiguous();
 }
 
-/* Runs a batch of zeros, which compiles the graph and tells the width. */
-void warm_up(ssne_network &m) {
-  jit::toGraphFunction(m.module.get_method("forward").function())
+/* The features of a batch, of each output. */
+std::vector<at::Tensor> compute(const ssne_network &m, const float *images) {
+  const c10::InferenceMode inference;
+  /* a new thread comes with OpenMP's number of threads, and oneDNN would use it */
+  if (at::get_num_threads() != 1) at::set_num_threads(1);
+  /* a copy in any case: a model may change its input in place */
+  const at::Tensor input = at::from_blob(const_cast<float *>(images), m.shape, at::kFloat)
+                               .to(m.device, m.type, false, true, at::MemoryFormat::Contiguous);
+  const at::IValue output = m.module.get_method("forward")({input});
+  std::vector<at::Tensor> features;
+  if (m.several)
+    for (const at::IValue &one : output.toTupleRef().elements())
+      features.push_back(features_of(m, one));
+  else
+    features.push_back(features_of(m, output));
+  for (size_t i = 0; i < m.widths.size(); i++)
+    if (features[i].size(1) != m.widths[i])
+      throw refusal{SSNE_FAILED, "the model returns " + std::to_string(features[i].size(1)) +
+                                     " features a row for this batch and " +
+                                     std::to_string(m.widths[i]) + " for others"};
+  return features;
+}
+
+/* The simple executor from the first run on. */
+void settle_executor(const jit::Module &module) {
+  jit::toGraphFunction(module.get_method("forward").function())
       ._set_initial_executor_execution_mode(jit::ExecutorExecutionMode::SIMPLE);
+}
+
+/* Runs a batch of zeros, which compiles the graph and tells the widths. */
+void warm_up(ssne_network &m) {
+  settle_executor(m.module);
   const at::Tensor zeros = at::zeros(m.shape, at::kFloat);
-  m.width = compute(m, zeros.data_ptr<float>()).size(1);
+  for (const at::Tensor &t : compute(m, zeros.data_ptr<float>())) m.widths.push_back(t.size(1));
 }
 
 /* The module with its weights folded in and, on a CPU, for oneDNN; false where libtorch cannot. */
@@ -365,7 +310,7 @@ void make_ready(ssne_network &m) {
   }
 }
 
-/* --- the table -------------------------------------------------------------------------------- */
+/* --- a network -------------------------------------------------------------------------------- */
 
 ssne_code load(const ssne_model_options *options, ssne_network **out, ssne_error *err) {
   *out = nullptr;
@@ -377,8 +322,9 @@ ssne_code load(const ssne_model_options *options, ssne_network **out, ssne_error
     if (m->device.is_cuda()) m->device_name += gpu_name(m->device.index());
     m->type = scalar_type(options->precision);
     m->shape = {options->batch, options->channels, options->height, options->width};
-    m->average_pool = options->average_pool;
-    m->module = prepare_module(*options, m->device, m->type);
+    m->pool = options->pool;
+    m->several = options->layers && std::strchr(options->layers, ',');
+    m->module = prepare_module(*options, *m);
     make_ready(*m);
     *out = m.release();
     return SSNE_OK;
@@ -387,8 +333,16 @@ ssne_code load(const ssne_model_options *options, ssne_network **out, ssne_error
   }
 }
 
-int64_t width(const ssne_network *m) {
-  return m->width;
+int outputs(const ssne_network *m) {
+  return static_cast<int>(m->widths.size());
+}
+
+int64_t width(const ssne_network *m, int output) {
+  return m->widths[static_cast<size_t>(output)];
+}
+
+const char *warning(const ssne_network *m) {
+  return m->warning.empty() ? nullptr : m->warning.c_str();
 }
 
 const char *device(const ssne_network *m) {
@@ -397,13 +351,78 @@ const char *device(const ssne_network *m) {
 
 ssne_code run(const ssne_network *m, const float *images, float *features, ssne_error *err) {
   try {
-    const at::Tensor t = compute(*m, images);
-    std::memcpy(features, t.data_ptr<float>(), static_cast<size_t>(t.numel()) * sizeof(float));
+    for (const at::Tensor &t : compute(*m, images)) {
+      std::memcpy(features, t.data_ptr<float>(), static_cast<size_t>(t.numel()) * sizeof(float));
+      features += t.numel();
+    }
     return SSNE_OK;
   } catch (...) {
     return explain(err, "the network");
   }
 }
+
+/* --- looking into a model --------------------------------------------------------------------- */
+
+template <size_t size> void put(char (&to)[size], const std::string &text) {
+  std::snprintf(to, size, "%s", text.c_str());
+}
+
+/* "64 x 8 x 8": of one image. */
+std::string output_text(const at::IValue &value) {
+  if (!value.isTensor()) return value.tagKind();
+  const at::Tensor t = value.toTensor();
+  return t.dim() > 0 ? shape_text(t.sizes().slice(1)) : "a scalar";
+}
+
+std::string output_text(const ssne::layer &layer, const std::vector<at::IValue> &outputs) {
+  if (!layer.called) return "not called, or in an if or a loop";
+  return layer.output < 0 ? "not one tensor"
+                          : output_text(outputs[static_cast<size_t>(layer.output)]);
+}
+
+/* What the opened-up module returns for one image of zeros. */
+std::vector<at::IValue> run_once(const jit::Module &module, const ssne_model_options &o) {
+  const c10::InferenceMode inference;
+  const std::vector<int64_t> shape{1, o.channels, o.height, o.width};
+  settle_executor(module);
+  try {
+    return module.get_method("forward")({at::zeros(shape)}).toTupleRef().elements().vec();
+  } catch (const std::exception &) {
+    throw refusal{SSNE_USAGE, "the model does not take an image of " +
+                                  shape_text(at::IntArrayRef(shape).slice(1)) + " (" +
+                                  current_essence() + "): check --crop and --channels"};
+  }
+}
+
+ssne_code describe(const ssne_model_options *options, ssne_model_description *out,
+                   ssne_error *err) {
+  *out = {};
+  try {
+    settle_libtorch(at::kCPU);
+    const jit::Module module = read_module(options->path, at::kCPU);
+    if (!module.find_method("forward"))
+      throw refusal{SSNE_USAGE, "the model has no forward method: export a torch.nn.Module"};
+    const auto children = static_cast<int64_t>(module.named_children().size());
+    put(out->fault, ssne::chain_fault(module, children));
+    const std::vector<ssne::layer> layers = ssne::open_up(module);
+    const std::vector<at::IValue> outputs = run_once(module, *options);
+    put(out->output, output_text(outputs[0]));
+    SSNE_TRY(ssne_alloc(&out->layers, static_cast<int64_t>(layers.size()), sizeof *out->layers,
+                        "layers", err));
+    for (const ssne::layer &layer : layers) {
+      ssne_model_layer &to = out->layers[out->count++];
+      put(to.name, layer.name);
+      put(to.kind, layer.kind);
+      put(to.output, output_text(layer, outputs));
+    }
+    return SSNE_OK;
+  } catch (...) {
+    ssne_free(&out->layers);
+    return explain(err, options->path);
+  }
+}
+
+/* --- the table -------------------------------------------------------------------------------- */
 
 void destroy(ssne_network **m) {
   delete *m;
@@ -415,4 +434,5 @@ void destroy(ssne_network **m) {
 
 } // namespace
 
-extern "C" const ssne_torch_table ssne_torch = {load, width, device, run, destroy};
+extern "C" const ssne_torch_table ssne_torch = {load,    outputs, width,   device,
+                                                warning, run,     destroy, describe};

@@ -19,11 +19,15 @@ typedef struct ssne_network ssne_network;
 /* Each as the function of model.h that is called so. */
 typedef struct ssne_torch_table {
   ssne_code (*load)(const ssne_model_options *options, ssne_network **out, ssne_error *err);
-  int64_t (*width)(const ssne_network *network);
+  int (*outputs)(const ssne_network *network);
+  int64_t (*width)(const ssne_network *network, int output);
   const char *(*device)(const ssne_network *network);
+  const char *(*warning)(const ssne_network *network);
   ssne_code (*run)(const ssne_network *network, const float *images, float *features,
                    ssne_error *err);
   void (*destroy)(ssne_network **network);
+  ssne_code (*describe)(const ssne_model_options *options, ssne_model_description *out,
+                        ssne_error *err);
 } ssne_torch_table;
 
 #ifdef __cplusplus

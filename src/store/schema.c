@@ -7,9 +7,22 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
 _Static_assert(sizeof(ssne_history_entry) == 48 && sizeof(ssne_checkpoint_slot) == 24,
                "rows pass between memory and file as they are, and the file has no gaps");
 
+#define FURTHER_FEATURES(name, which)                                                              \
+  {                                                                                                \
+    name, "The output of the " which " layer that --layer names; zeros for bad rows", NULL,        \
+        SSNE_ELEMENT_FLOAT32, 2, .summed = true                                                    \
+  }
+
 static const ssne_schema schema[SSNE_SET_COUNT] = {
     [SSNE_SET_FEATURES] = {"/features", "The network's output for each sample; zeros for bad rows",
                            NULL, SSNE_ELEMENT_FLOAT32, 2, .summed = true},
+    [SSNE_SET_FEATURES_2] = FURTHER_FEATURES("/features_2", "second"),
+    [SSNE_SET_FEATURES_3] = FURTHER_FEATURES("/features_3", "third"),
+    [SSNE_SET_FEATURES_4] = FURTHER_FEATURES("/features_4", "fourth"),
+    [SSNE_SET_FEATURES_5] = FURTHER_FEATURES("/features_5", "fifth"),
+    [SSNE_SET_FEATURES_6] = FURTHER_FEATURES("/features_6", "sixth"),
+    [SSNE_SET_FEATURES_7] = FURTHER_FEATURES("/features_7", "seventh"),
+    [SSNE_SET_FEATURES_8] = FURTHER_FEATURES("/features_8", "eighth"),
     [SSNE_SET_LABELS] = {"/labels", "The class of each sample, an index into /classes; -1: unknown",
                          NULL, SSNE_ELEMENT_INT32, 1, .summed = true},
     [SSNE_SET_CLASSES] = {"/classes", "The names of the classes", NULL, SSNE_ELEMENT_TEXT, 1,

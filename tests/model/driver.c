@@ -2,10 +2,10 @@
  *
  *   driver MODEL.pt IMAGES.raw FEATURES.raw BATCH CHANNELS HEIGHT WIDTH [name=value ...]
  *
- * where the names are layer, drop, pool, precision, device, threads and style. The main thread runs
- * every batch once and writes the features. Then `threads` threads (of POSIX or of OpenMP, by
- * `style`) run them all again, three times, each in an order of its own, and must get the same
- * bits. A failure of the library is the exit code and the only line on standard error. */
+ * where the names are layer, drop, pool, unit, precision, device, threads and style. The main
+ * thread runs every batch once and writes the features. Then `threads` threads (of POSIX or of
+ * OpenMP, by `style`) run them all again, three times, each in an order of its own, and must get
+ * the same bits. A failure of the library is the exit code and the only line on standard error. */
 #include "check.h"
 #include "model.h"
 
@@ -46,17 +46,29 @@ static bool set_precision(ssne_model_options *o, const char *value) {
   return false;
 }
 
+static bool set_pool(ssne_model_options *o, const char *value) {
+  const char *const names[] = {"avg", "max", "none", "cls"};
+  for (int i = 0; i < 4; i++)
+    if (strcmp(value, names[i]) == 0) {
+      o->pool = (ssne_pool)i;
+      return true;
+    }
+  return false;
+}
+
 static bool set_option(job *j, const char *text) {
   const char *value = strchr(text, '=');
   if (!value) return false;
   const size_t length = (size_t)(value++ - text);
 #define IS(name) (length == sizeof(name) - 1 && strncmp(text, name, length) == 0)
   if (IS("layer"))
-    j->options.layer = value;
+    j->options.layers = value;
   else if (IS("drop"))
     j->options.drop_last = strtol(value, NULL, 10);
   else if (IS("pool"))
-    j->options.average_pool = strcmp(value, "avg") == 0;
+    return set_pool(&j->options, value);
+  else if (IS("unit"))
+    j->options.unit_length = strcmp(value, "1") == 0;
   else if (IS("device"))
     j->options.device = strcmp(value, "cuda") == 0 ? SSNE_DEVICE_CUDA : SSNE_DEVICE_CPU;
   else if (IS("threads"))
@@ -138,7 +150,8 @@ static ssne_code run(job *j, const char *images, const char *features, ssne_erro
   j->image_count = o->batch * o->channels * o->height * o->width;
   SSNE_TRY(read_images(j, images, err));
   SSNE_TRY(ssne_model_load(o, &j->model, err));
-  j->feature_count = o->batch * ssne_model_width(j->model);
+  for (int i = 0; i < ssne_model_outputs(j->model); i++)
+    j->feature_count += o->batch * ssne_model_width(j->model, i);
   SSNE_TRY(ssne_alloc(&j->features, j->batches * j->feature_count, sizeof *j->features, "features",
                       err));
   float *before = NULL;
@@ -152,13 +165,13 @@ static ssne_code run(job *j, const char *images, const char *features, ssne_erro
   }
   ssne_free(&before);
   check_threads(j);
-  printf("%" PRId64 " %s, %s\n", ssne_model_width(j->model), ssne_model_device(j->model),
-         ssne_model_library());
+  const char *warning = ssne_model_warning(j->model);
+  printf("%s, %s: %s\n", ssne_model_device(j->model), ssne_model_library(), warning ? warning : "");
   return write_features(j, features, err);
 }
 
 int main(int count, char **argument) {
-  job j = {.options = {.device = SSNE_DEVICE_CPU}};
+  job j = {.options = {.device = SSNE_DEVICE_CPU, .pool = SSNE_POOL_NONE}};
   int64_t *const size[] = {&j.options.batch, &j.options.channels, &j.options.height,
                            &j.options.width};
   bool understood = count >= 8;

@@ -96,10 +96,16 @@ def save(driver, name, model):
 
 
 def hooked(model, layer, images):
-    """What the layer returned the last time that the model, evaluated in eager mode, called it."""
+    """What the layer returned, or with ":in" took, the last time that the model, evaluated in eager
+    mode, called it."""
     kept = []
-    hook = dict(model.named_modules())[layer].register_forward_hook(
-        lambda _module, _input, output: kept.append(output.detach().clone()))
+    module = dict(model.named_modules())[layer.removesuffix(":in")]
+    if layer.endswith(":in"):
+        hook = module.register_forward_pre_hook(
+            lambda _module, taken: kept.append(taken[0].detach().clone()))
+    else:
+        hook = module.register_forward_hook(
+            lambda _module, _input, output: kept.append(output.detach().clone()))
     model(torch.from_numpy(images.copy()))
     hook.remove()
     return kept[-1].numpy()
@@ -118,6 +124,31 @@ def check_layers(driver, kind, path, model, images, layers):
                               layer=layer, pool="avg")
 
 
+def split_outputs(features, widths):
+    """The features of each output, which follow each other batch by batch."""
+    batches = features.reshape(-1, BATCH * sum(widths))
+    ends = np.cumsum([0, *widths]) * BATCH
+    return [batches[:, ends[i]:ends[i + 1]].reshape(-1, width) for i, width in enumerate(widths)]
+
+
+def check_several(driver, kind, path, model, images, layers):
+    """Layers of one pass give the bits that each gives alone, although what follows them changes
+    some in place."""
+    alone = [driver.features(f"{kind} {layer} alone", path, images, BATCH, layer=layer, pool="none")
+             for layer in layers]
+    together = driver.features(f"{kind}, several", path, images, BATCH, layer=",".join(layers), pool="none")
+    if together is None or any(one is None for one in alone):
+        return  # the driver has said so
+    parts = split_outputs(together, [one.shape[1] for one in alone])
+    for layer, one, part in zip(layers, alone, parts):
+        expected = hooked(model, layer, images).reshape(len(images), -1)
+        error = np.abs(part - expected).max() / np.abs(expected).max()
+        check(error <= 1e-5, f"{kind} {layer} among several: relative error {error:.2e}")
+        near = np.abs(part - one).max() / np.abs(one).max()
+        check(near <= 1e-5, f"{kind} {layer} among several and alone: {near:.2e}")
+    driver.check_same_bits(f"{kind}, several", path, images, BATCH, layer=",".join(layers))
+
+
 def check_residual(driver, images):
     model = seeded(Residual())
     scripted = save(driver, "scripted", torch.jit.script(model))  # while training: eval() is ours
@@ -128,7 +159,9 @@ def check_residual(driver, images):
     expected = model(torch.from_numpy(images.copy())).detach().numpy()
     for kind, path, more in (("scripted", scripted, []), ("traced", traced, ["sometimes"])):
         driver.check_near(f"{kind}, whole", expected, path, images, BATCH)
-        check_layers(driver, kind, path, model, images, layers + more)
+        inputs = ["stem:in", "norm:in", "twice:in", "body.1.0:in", "blocks.1:in", "head:in"]
+        check_layers(driver, kind, path, model, images, layers + more + inputs)
+        check_several(driver, kind, path, model, images, ["head:in", "norm", "body.0", "norm:in", "body"])
         driver.check_same_bits(kind, path, images, BATCH)
         driver.check_same_bits(f"{kind} body", path, images, BATCH, layer="body", pool="avg")
         driver.check_refused(f"{kind}, never", ["'never'", "nowhere"], path, images, BATCH,
@@ -159,6 +192,8 @@ def check_chain(driver, images):
     for drop in range(6):
         maps = nn.Sequential(*list(model.children())[:6 - drop])(tensor).detach().numpy()
         driver.check_near(f"chain, drop {drop}", maps, path, images, BATCH, drop=drop)
+        done, _ = driver.call(path, images, BATCH, drop=drop)
+        check(done.stdout.endswith(": \n"), f"chain, drop {drop}: no warning, not {done.stdout}")
     maps = model[:3](tensor).detach().numpy()
     driver.check_near("chain, pooled", pooled(maps), path, images, BATCH, drop=3, pool="avg")
     driver.check_near("chain, layer 2", maps, path, images, BATCH, layer="2")
@@ -166,6 +201,73 @@ def check_chain(driver, images):
         driver.check_refused(f"chain, drop {drop}", [f"--drop-last {drop}", "0, 1, 2, 3, 4, 5"], path,
                              images, BATCH, drop=drop)
     driver.check_same_bits("chain", path, images, BATCH, drop=1)
+
+
+class Almost(nn.Module):
+    """Its children run one after the other, but not only they."""
+
+    def __init__(self):
+        super().__init__()
+        self.first = nn.Conv2d(3, 8, 3)
+        self.second = nn.Conv2d(8, 8, 3)
+        self.third = nn.Conv2d(8, 8, 3)
+        self.last = nn.Linear(8, 4)
+
+    def forward(self, x):
+        return self._features(x)
+
+    def _features(self, x):
+        y = self.second(torch.relu(self.first(x)))
+        y = y + self.third(torch.zeros_like(x)[:, :1].expand(-1, 8, -1, -1))[:, :, :8, :8]
+        return self.last(y.mean([2, 3]))
+
+
+def check_warning(driver, images):
+    """--drop-last says where what is kept is no chain in the model, and only then."""
+    path = save(driver, "almost", torch.jit.script(seeded(Almost()).eval()))
+    for drop, words in ((3, None), (2, ["relu", "'second'"]), (1, ["relu", "'second'"])):
+        done, _ = driver.call(path, images, BATCH, drop=drop)
+        said = done.stdout.strip()
+        check(done.returncode == 0, f"almost, drop {drop}: {done.stderr}")
+        check((words is None and said.endswith(":")) or (words and all(w in said for w in words)),
+              f"almost, drop {drop}: {said}")
+
+
+class Tokens(nn.Module):
+    """Sequences as a transformer's, [B, T, C]."""
+
+    def __init__(self):
+        super().__init__()
+        self.patch = nn.Conv2d(3, 16, 4, 4)
+        self.norm = nn.LayerNorm(16)
+        self.attention = nn.MultiheadAttention(16, 2, batch_first=True)
+
+    def forward(self, x):
+        tokens = self.norm(self.patch(x).flatten(2).transpose(1, 2))
+        return tokens + self.attention(tokens, tokens, tokens)[0]
+
+
+def check_pools(driver, images):
+    model = seeded(Tokens()).eval()
+    path = save(driver, "tokens", torch.jit.script(model))
+    maps, tokens = (hooked(model, layer, images).astype(np.float64) for layer in ("patch", "norm"))
+    for pool, of_maps, of_tokens in (("avg", maps.mean((2, 3)), tokens.mean(1)),
+                                     ("max", maps.max((2, 3)), tokens.max(1)),
+                                     ("none", maps, tokens), ("cls", None, tokens[:, 0])):
+        driver.check_near(f"tokens, {pool}", of_tokens, path, images, BATCH, layer="norm", pool=pool)
+        if of_maps is not None:
+            driver.check_near(f"maps, {pool}", of_maps, path, images, BATCH, layer="patch", pool=pool)
+    driver.check_refused("maps, cls", ["16 x 3 x 3", "--pool avg"], path, images, BATCH, layer="patch",
+                         pool="cls")
+    driver.check_refused("a layer that returns two", ["'attention'", "(Tensor, Tensor?)", "one tensor"], path, images,
+                         BATCH, layer="attention")
+    flat = tokens.reshape(len(images), -1)
+    unit = flat / np.linalg.norm(flat, axis=1, keepdims=True)
+    driver.check_near("unit length", unit, path, images, BATCH, layer="norm", pool="none", unit=1)
+    zeros = nn.Sequential(nn.ReLU(), nn.Flatten())
+    path = save(driver, "zeros", torch.jit.script(zeros))
+    features = driver.features("unit length of nothing", path, -np.abs(images), BATCH, unit=1)
+    check(features is not None and not features.any(), "rows of zeros stay")
 
 
 def check_precision(driver, images):
@@ -219,6 +321,8 @@ def main():
     images = np.random.default_rng(0).standard_normal((3 * BATCH, 3, 12, 12)).astype(np.float32)
     check_residual(driver, images)
     check_chain(driver, images)
+    check_warning(driver, images)
+    check_pools(driver, images)
     check_precision(driver, images)
     check_no_model(driver, images)
     check_outputs(driver, images)

@@ -12,10 +12,10 @@
 
 #define LARGEST 10007
 
-static const int64_t columns_of[SSNE_SET_COUNT] = {5, 1, 1, 1, 1, 1, 1, 3, 3,
-                                                   2, 2, 1, 6, 6, 1, 2, 1};
-static const int64_t bytes_of[SSNE_SET_COUNT] = {20, 4, 9,  30, 1,  12, 1, 12, 12,
-                                                 8,  8, 48, 24, 24, 24, 8, 4};
+static const int64_t columns_of[SSNE_SET_COUNT] = {5, 1, 2, 3, 4, 5, 6, 7, 1, 1, 1, 1,
+                                                   1, 1, 3, 3, 2, 2, 1, 6, 6, 1, 2, 1};
+static const int64_t bytes_of[SSNE_SET_COUNT] = {20, 4, 8,  12, 16, 20, 24, 28, 4,  9,  30, 1,
+                                                 12, 1, 12, 12, 8,  8,  48, 24, 24, 24, 8,  4};
 
 static bool is_text(int set) {
   return set == SSNE_SET_CLASSES || set == SSNE_SET_SAMPLE_NAMES || set == SSNE_SET_SAMPLE_REASON;
