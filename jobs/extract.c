@@ -556,9 +556,10 @@ static ssne_code prepare(extraction *x, ssne_error *err) {
   double start = ssne_clock();
   SSNE_TRY_ALL(x->j->comm, ssne_input_open(o->images, o->labels, &arrays_of_hdf5, &x->input, err),
                err);
-  char index[4096];
-  snprintf(index, sizeof index, "%.4000s.index", x->path);
-  SSNE_TRY(shard_scan(x->input, o->images, index, o->batch, x->j->comm, &x->images, err));
+  char index[4096]; /* a longer path is none, and the run will say so */
+  const bool fits = snprintf(index, sizeof index, "%s.index", x->path) < (int)sizeof index;
+  SSNE_TRY(
+      shard_scan(x->input, o->images, fits ? index : NULL, o->batch, x->j->comm, &x->images, err));
   if (x->images.facts.index == SHARD_INDEX_READ)
     ssne_log_info(x->j->log, "images: by the index %s", index);
   if (x->images.facts.index == SHARD_INDEX_FAILED)

@@ -404,7 +404,7 @@ static ssne_code scan_indexed(scan *c, const ssne_input *input, const char *inde
   char *state = NULL;
   int64_t size = 0;
   bool found = false;
-  ssne_code code = c->rank == 0 ? ssne_input_state(input, &state, &size, err) : SSNE_OK;
+  ssne_code code = c->rank == 0 && index ? ssne_input_state(input, &state, &size, err) : SSNE_OK;
   code = ssne_agree(c->comm, code, err);
   if (!code) code = ssne_broadcast(&size, sizeof size, 0, c->comm, err);
   if (!code && size > 0) code = read_index(c, index, state, size, batch, s, &found, err);

@@ -31,8 +31,8 @@ typedef struct shard {
 
 /* Collective. The images of `input`, whose name in messages is `source`, in blocks of `batch` rows.
  * No rank holds more than what it has scanned and what it owns. Tars are not scanned where the
- * index at `index` is of them as they are; else it is made, or facts.index says that it cannot be.
- * Free with shard_free. */
+ * index at `index` (NULL: none) is of them as they are; else it is made, or facts.index says that
+ * it cannot be. Free with shard_free. */
 ssne_code shard_scan(const ssne_input *input, const char *source, const char *index, int64_t batch,
                      MPI_Comm comm, shard *out, ssne_error *err);
 

@@ -1,14 +1,15 @@
 /* Hands the module's results to the Python tests, which know the truth.
  *
- *   driver decode FILE...                  ok WIDTH HEIGHT, then the pixels
- *   driver transform|bicubic|gray RESIZE CROP FILE...   ok WIDTH HEIGHT, then the floats; mean and
- * std of ImageNet driver float|int FILE...               ok ROWS COLUMNS, then the numbers, read in
- * two parts driver header ELEMENT ROWS COLUMNS     a .npy header driver scan FOLDER ok SAMPLES
- * CLASSES IGNORED, then label, name, ..., classes
+ *   driver decode FILE...                             ok WIDTH HEIGHT, then the pixels
+ *   driver transform|bicubic|gray RESIZE CROP FILE...  ok WIDTH HEIGHT, then the floats
+ *   driver float|int FILE...                           ok ROWS COLUMNS, then the numbers
+ *   driver header ELEMENT ROWS COLUMNS                 a .npy header
+ *   driver scan FOLDER                                 ok SAMPLES CLASSES IGNORED, labels, names
+ *   driver input PARTS SOURCE                          name and facts of each sample
  *
  * For each file that fails: error CODE TEXT. Image, buffers and work are one for all files of a
  * run, so that each must do with what the one before it left. */
-#include "shardsne/dataset.h"
+#include "shardsne/input.h"
 #include "shardsne/memory.h"
 
 #include <inttypes.h>
@@ -87,6 +88,24 @@ static void scan(const char *folder) {
   ssne_samples_free(&s);
 }
 
+/* The rows of all parts: name, label, container, offset, size. */
+static void list_input(const char *source, int parts) {
+  ssne_error err = {SSNE_OK, ""};
+  ssne_input *input = NULL;
+  ssne_code code = ssne_input_open(source, NULL, NULL, &input, &err);
+  for (int part = 0; part < parts && !code; part++) {
+    ssne_samples s;
+    code = ssne_input_scan(input, part, parts, &s, &err);
+    for (int64_t i = 0; i < s.count && !code; i++)
+      printf("%s%c%" PRId32 " %" PRId64 " %" PRId64 " %" PRId64 "%c", s.names + s.name_offset[i], 0,
+             s.label[i], s.place ? s.place[i].file : -1, s.place ? s.place[i].offset : -1,
+             s.place ? s.place[i].size : -1, 0);
+    ssne_samples_free(&s);
+  }
+  if (code) printf("error %d %s", (int)code, err.text);
+  ssne_input_close(&input);
+}
+
 int main(int argc, char **argv) {
   ssne_transform t = {.channels = 3, .mean = {0.485, 0.456, 0.406}, .std = {0.229, 0.224, 0.225}};
   ssne_error err;
@@ -105,6 +124,8 @@ int main(int argc, char **argv) {
     if (ssne_npy_write_header(stdout, (ssne_element)atoi(argv[2]), atoll(argv[3]), atoll(argv[4]),
                               &err))
       return 1;
+  } else if (strcmp(argv[1], "input") == 0 && argc > 3) {
+    list_input(argv[3], atoi(argv[2]));
   } else if (strcmp(argv[1], "scan") == 0) {
     scan(argv[2]);
   } else {
