@@ -313,7 +313,7 @@ static ssne_code read_own(const scan *c, const char *path, const ssne_index_head
 static ssne_code read_index(const scan *c, const char *path, const char *state, int64_t size,
                             int64_t batch, shard *s, bool *found, ssne_error *err) {
   ssne_index_head head = {.count = 0};
-  ssne_error why;
+  ssne_error why = {SSNE_OK, ""};
   *found = c->rank == 0 &&
            ssne_index_read_head(path, state, size, &head, &s->classes, &why) == SSNE_OK &&
            head.block_rows == batch;
@@ -372,7 +372,7 @@ static void write_index(const scan *c, const char *path, const char *state, int6
                           .classes_size = s->facts.classes_size,
                           .state_size = size};
   char made[4096];
-  ssne_error why;
+  ssne_error why = {SSNE_OK, ""};
   memcpy(head.digest, s->facts.digest, sizeof s->facts.digest);
   const bool fits = snprintf(made, sizeof made, "%s.partial", path) < (int)sizeof made;
   ssne_code code = fits ? write_all(c, path, made, state, &head, s, &why) : SSNE_FAILED;
