@@ -63,8 +63,9 @@ int ssne_model_outputs(const ssne_model *model);
 /* Features a row of an output. */
 int64_t ssne_model_width(const ssne_model *model, int output);
 
-/* What a user should know of drop_last with this model: its forward does not run the kept children
- * one after the other. NULL: nothing. Valid as long as the model. */
+/* What a user should know: that with drop_last the kept children do not run one after the other in
+ * the model's own forward; that the form of the network which libtorch makes for speed computes
+ * something else, and is not used. NULL: nothing. Valid as long as the model. */
 const char *ssne_model_warning(const ssne_model *model);
 
 /* "cpu", or "cuda:1 NVIDIA H200". Valid as long as the model. */

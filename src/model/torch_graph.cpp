@@ -30,6 +30,8 @@ bool has_child(const jit::Module &module, const std::string &name) {
 void require_layer(const jit::Module &whole, const std::string &layer) {
   jit::Module parent = whole;
   std::string part, path;
+  if (layer.empty())
+    throw refusal{SSNE_USAGE, "no layer ''; the children of the model are: " + children_of(whole)};
   for (std::istringstream parts(layer); std::getline(parts, part, '.');) {
     if (!has_child(parent, part))
       throw refusal{SSNE_USAGE, "no layer '" + layer + "'; the children of " +

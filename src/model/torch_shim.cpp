@@ -12,7 +12,9 @@
 #include <ATen/Parallel.h>
 #include <torch/cuda.h>
 #include <torch/script.h>
+#include <torch/version.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <climits>
 #include <cstring>
@@ -281,12 +283,77 @@ void warm_up(ssne_network &m) {
   for (const at::Tensor &t : compute(m, zeros.data_ptr<float>())) m.widths.push_back(t.size(1));
 }
 
+/* Values such as images have, the same at any time. */
+at::Tensor trial_images(const ssne_network &m) {
+  std::vector<int64_t> shape = m.shape;
+  shape[0] = std::min<int64_t>(shape[0], 2);
+  const int64_t count = c10::multiply_integers(shape);
+  return at::sin(at::arange(count, at::kDouble) * 1.7).mul(2).to(at::kFloat).reshape(shape);
+}
+
+/* What the module makes of them, of each output. */
+std::vector<at::Tensor> try_out(const jit::Module &module, const ssne_network &m) {
+  const c10::InferenceMode inference;
+  settle_executor(module);
+  const at::IValue output =
+      module.get_method("forward")({trial_images(m).to(m.device, m.type, false, true)});
+  if (!m.several) return {output.toTensor().to(at::kDouble)};
+  std::vector<at::Tensor> all;
+  for (const at::IValue &one : output.toTupleRef().elements())
+    all.push_back(one.toTensor().to(at::kDouble));
+  return all;
+}
+
+/* How far an output of one differs from that of the other, of the largest value, where that is more
+ * than `tolerance` or not a number; else 0. */
+double difference(const std::vector<at::Tensor> &right, const std::vector<at::Tensor> &other,
+                  double tolerance) {
+  for (size_t i = 0; i < right.size(); i++) {
+    const double error = (right[i] - other[i]).abs().max().item<double>();
+    const double share = error == 0 ? 0 : error / right[i].abs().max().item<double>();
+    if (!(share <= tolerance)) return share;
+  }
+  return 0;
+}
+
+/* Not for users: what libtorch has to say of the form that it made itself. */
+#if TORCH_VERSION_MAJOR >= 2
+using c10::WarningUtils::WarningHandlerGuard;
+struct silence : c10::WarningHandler {
+  void process(const c10::Warning &) override {
+  }
+};
+#else
+using c10::Warning::WarningHandlerGuard;
+struct silence : c10::WarningHandler {
+  void process(const c10::SourceLocation &, const std::string &, bool) override {
+  }
+};
+#endif
+
+/* Fused for oneDNN. That must not change what the network computes: libtorch 1.13 makes errors of
+ * some hundredths with the hard swish of MobileNet V3, without a word. */
+void optimise(const jit::Module &plain, ssne_network &m) {
+  const double tolerance = m.type == at::kFloat ? 1e-4 : 0.1;
+  const jit::Module fused = jit::optimize_for_inference(m.module);
+  m.module = jit::freeze(plain); /* the other is changed in place */
+  silence silent;
+  const WarningHandlerGuard quiet(&silent);
+  const double error = difference(try_out(m.module, m), try_out(fused, m), tolerance);
+  if (error == 0)
+    m.module = fused;
+  else
+    m.warning += std::string(m.warning.empty() ? "" : "; and ") +
+                 "libtorch's fused form of this network is wrong by " + std::to_string(error) +
+                 " of the largest value, and is not used; the plain form is slower";
+}
+
 /* The module with its weights folded in and, on a CPU, for oneDNN; false where libtorch cannot. */
 bool try_optimised(ssne_network &m) {
   const jit::Module plain = m.module;
   try {
     m.module = jit::freeze(plain);
-    if (m.device.is_cpu()) m.module = jit::optimize_for_inference(m.module);
+    if (m.device.is_cpu()) optimise(plain, m);
     warm_up(m);
     return true;
   } catch (const std::exception &) {

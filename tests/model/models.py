@@ -119,7 +119,7 @@ def check_layers(driver, kind, path, model, images, layers):
     for layer in layers:
         expected = hooked(model, layer, images)
         driver.check_near(f"{kind} {layer}", expected, path, images, BATCH, layer=layer, pool="none")
-        if expected.ndim == 4:
+        if expected.ndim == 4 and ":" not in layer:
             driver.check_near(f"{kind} {layer}, pooled", pooled(expected), path, images, BATCH,
                               layer=layer, pool="avg")
 
@@ -146,7 +146,8 @@ def check_several(driver, kind, path, model, images, layers):
         check(error <= 1e-5, f"{kind} {layer} among several: relative error {error:.2e}")
         near = np.abs(part - one).max() / np.abs(one).max()
         check(near <= 1e-5, f"{kind} {layer} among several and alone: {near:.2e}")
-    driver.check_same_bits(f"{kind}, several", path, images, BATCH, layer=",".join(layers))
+    if kind == "scripted":
+        driver.check_same_bits(f"{kind}, several", path, images, BATCH, layer=",".join(layers))
 
 
 def check_residual(driver, images):
@@ -329,4 +330,5 @@ def main():
     finish()
 
 
-main()
+if __name__ == "__main__":
+    main()
