@@ -315,6 +315,7 @@ ssne_code embed_run_file(job *j, const char *path, ssne_error *err) {
   ssne_error later; /* a failure to close must not hide the first one */
   (void)ssne_store_close(&e.store, &later);
   source_close(&e.from);
+  source_close(&e.labels);
   ssne_free(&e.start);
   selection_free(&e.chosen);
   ssne_rows_free(&e.rows);

@@ -96,8 +96,7 @@ static ssne_code copy_labels(embedding *e, ssne_error *err) {
   const ssne_partition *p = &e->partition;
   int32_t *label = NULL;
   SSNE_TRY(ssne_alloc(&label, p->own_rows, sizeof *label, "labels", err));
-  ssne_code code = ssne_npy_read_int(e->j->options.embed.labels, &e->labels, p->first_row,
-                                     p->own_rows, label, err);
+  ssne_code code = source_read_int(&e->labels, p->first_row, p->own_rows, label, err);
   if (code == SSNE_OK)
     code = ssne_store_write(e->store, SSNE_SET_LABELS, p->first_row, p->own_rows, label, err);
   ssne_free(&label);
@@ -108,7 +107,7 @@ static ssne_code copy_labels(embedding *e, ssne_error *err) {
 static ssne_code check_labels(embedding *e, ssne_error *err) {
   const char *path = e->j->options.embed.labels;
   if (!path) return SSNE_OK;
-  SSNE_TRY_ALL(e->j->comm, ssne_npy_open(path, &e->labels, err), err);
+  SSNE_TRY(source_open(path, e->j->comm, &e->labels, err));
   if (e->labels.rows == e->from.rows && e->labels.columns == 1) return SSNE_OK;
   return ssne_fail(
       err, SSNE_USAGE,

@@ -26,7 +26,7 @@ typedef struct embedding {
   char advice[SSNE_ERROR_LENGTH / 2]; /* where the file was made with other options */
   ssne_store *store;
   source from;
-  ssne_npy labels;
+  source labels;
   selection chosen;
   float *start; /* of --init FILE, this rank's rows [own_rows, 2]; NULL: another start */
   char start_digest[SSNE_DIGEST_LENGTH];

@@ -78,8 +78,8 @@ static const ssne_option extract_table[] = {
 static const ssne_option embed_input_table[] = {
   {"features", SSNE_OPTION_TEXT, AT(embed_options, features), "X",
    "embed these rows instead of a run file's features: X.npy, or a dataset X.h5:/path", NULL, 0, 0, false, true},
-  {"labels", SSNE_OPTION_TEXT, AT(embed_options, labels), "Y.npy",
-   "their classes, integers from 0, -1 for unknown", NULL, 0, 0, false, true},
+  {"labels", SSNE_OPTION_TEXT, AT(embed_options, labels), "Y",
+   "their classes, integers from 0, -1 for unknown: Y.npy, or a dataset Y.h5:/path", NULL, 0, 0, false, true},
   {"dry-run", SSNE_OPTION_FLAG, AT(embed_options, dry_run), NULL,
    "say how much memory and time it would take, and stop", NULL, 0, 0, false, false},
 };
@@ -276,7 +276,8 @@ ssne_code options_defaults(all_options *o, ssne_error *err) {
 void options_free_all(all_options *o) {
   const ssne_option_group groups[] = {common_group(o),       output_group(o), extract_group(o),
                                       embed_input_group(o),  embed_group(o),  render_group(o),
-                                      render_input_group(o), export_group(o), repair_group(o), describe_group(o)};
+                                      render_input_group(o), export_group(o), repair_group(o),
+                                      describe_group(o)};
   ssne_options_free(groups, COUNT(groups));
 }
 

@@ -61,6 +61,11 @@ ssne_code source_read(source *s, const selection *chosen, const ssne_partition *
   return SSNE_OK;
 }
 
+ssne_code source_read_int(source *s, int64_t first, int64_t rows, int32_t *out, ssne_error *err) {
+  if (s->matrix) return ssne_matrix_read_int(s->matrix, first, rows, out, err);
+  return ssne_npy_read_int(s->path, &s->npy, first, rows, out, err);
+}
+
 void source_close(source *s) {
   ssne_matrix_close(&s->matrix);
 }

@@ -29,6 +29,10 @@ ssne_code source_open(const char *name, MPI_Comm comm, source *out, ssne_error *
 ssne_code source_read(source *s, const selection *chosen, const ssne_partition *p, float *out,
                       ssne_error *err);
 
+/* Not collective. Rows of integers of a .npy file or an HDF5 dataset, to `out` [rows, columns]; an
+ * error where they do not fit. */
+ssne_code source_read_int(source *s, int64_t first, int64_t rows, int32_t *out, ssne_error *err);
+
 void source_close(source *s);
 
 #endif
