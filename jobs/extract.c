@@ -456,7 +456,7 @@ static ssne_code run_pipeline(extraction *x, ssne_heartbeat *beat, ssne_error *e
                               .model = x->model,
                               .threads = x->j->threads};
   pipeline *p = NULL;
-  pipeline_times times = {0, 0};
+  pipeline_times times = {0, 0, 0};
   double writing = 0;
   int64_t bad = 0;
   const int64_t before = x->rows_done;
@@ -473,6 +473,7 @@ static ssne_code run_pipeline(extraction *x, ssne_heartbeat *beat, ssne_error *e
   if (code == SSNE_OK && x->stopped) code = stop_here(x, err);
   const int64_t treated = x->rows_done - before;
   ssne_stages_add(&x->j->stages, "decode (thread seconds)", treated, times.decoding);
+  ssne_stages_add(&x->j->stages, "transform (thread seconds)", treated, times.transform);
   ssne_stages_add(&x->j->stages, "network (thread seconds)", treated, times.network);
   ssne_stages_add(&x->j->stages, "write features", treated, writing);
   return ssne_agree(x->j->comm, code, err);

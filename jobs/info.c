@@ -7,24 +7,13 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-static const ssne_set shown[] = {SSNE_SET_FEATURES,
-                                 SSNE_SET_FEATURES_2,
-                                 SSNE_SET_FEATURES_3,
-                                 SSNE_SET_FEATURES_4,
-                                 SSNE_SET_FEATURES_5,
-                                 SSNE_SET_FEATURES_6,
-                                 SSNE_SET_FEATURES_7,
-                                 SSNE_SET_FEATURES_8,
-                                 SSNE_SET_LABELS,
-                                 SSNE_SET_CLASSES,
-                                 SSNE_SET_SAMPLE_NAMES,
-                                 SSNE_SET_SAMPLE_STATUS,
-                                 SSNE_SET_NEIGHBOUR_INDEX,
-                                 SSNE_SET_NEIGHBOUR_DISTANCE,
-                                 SSNE_SET_COORDINATES,
-                                 SSNE_SET_NORMALIZED,
-                                 SSNE_SET_SNAPSHOTS,
-                                 SSNE_SET_SNAPSHOT_ITERATION};
+static const ssne_set shown[] = {
+    SSNE_SET_FEATURES,        SSNE_SET_FEATURES_2,         SSNE_SET_FEATURES_3,
+    SSNE_SET_FEATURES_4,      SSNE_SET_FEATURES_5,         SSNE_SET_FEATURES_6,
+    SSNE_SET_FEATURES_7,      SSNE_SET_FEATURES_8,         SSNE_SET_LABELS,
+    SSNE_SET_CLASSES,         SSNE_SET_SAMPLE_NAMES,       SSNE_SET_SAMPLE_STATUS,
+    SSNE_SET_NEIGHBOUR_INDEX, SSNE_SET_NEIGHBOUR_DISTANCE, SSNE_SET_COORDINATES,
+    SSNE_SET_NORMALIZED,      SSNE_SET_SNAPSHOTS,          SSNE_SET_SNAPSHOT_ITERATION};
 
 static const char *const attributes[] = {"program",
                                          "revision",

@@ -40,9 +40,12 @@ static ssne_code prepare_image(worker *w, int64_t own_row, float *out, ssne_erro
   const pipeline_plan *plan = &w->p->plan;
   SSNE_TRY(ssne_input_read(plan->input, plan->images->names + plan->images->name_offset[own_row],
                            shard_place(plan->images, own_row), &w->reader, err));
+  const double start = ssne_clock();
   if (plan->transform.channels == 1) ssne_image_gray(&w->reader.image);
-  return ssne_transform_apply(&plan->transform, &w->reader.image, plan->width, plan->height,
-                              &w->transform, out, err);
+  const ssne_code code = ssne_transform_apply(&plan->transform, &w->reader.image, plan->width,
+                                              plan->height, &w->transform, out, err);
+  w->times.transform += ssne_clock() - start;
+  return code;
 }
 
 /* Decodes a block's images into the worker's input; the rest of a short block stays zero. An image
@@ -89,12 +92,12 @@ static void clear_bad(const pipeline *p, pipeline_block *block) {
 static ssne_code compute_block(worker *w, pipeline_block *block, ssne_error *err) {
   pipeline *p = w->p;
   block->rows = ssne_partition_block_length(&p->plan.partition, block->block);
-  const double start = ssne_clock();
+  const double start = ssne_clock(), transformed = w->times.transform;
   SSNE_TRY(decode_block(w, block, err));
   const double decoded = ssne_clock();
   SSNE_TRY(ssne_model_run(p->plan.model, w->input, block->features, err));
   if (block->bad > 0) clear_bad(p, block);
-  w->times.decoding += decoded - start;
+  w->times.decoding += decoded - start - (w->times.transform - transformed);
   w->times.network += ssne_clock() - decoded;
   return SSNE_OK;
 }
@@ -153,6 +156,7 @@ static void *work(void *argument) {
   if (code != SSNE_OK) give_up(p, &err);
   pthread_mutex_lock(&p->lock);
   p->times.decoding += w.times.decoding;
+  p->times.transform += w.times.transform;
   p->times.network += w.times.network;
   pthread_mutex_unlock(&p->lock);
   ssne_free(&w.input);

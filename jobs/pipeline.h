@@ -45,7 +45,7 @@ typedef struct pipeline_block {
 
 /* Where the workers' time went, in thread seconds. */
 typedef struct pipeline_times {
-  double decoding, network;
+  double decoding, transform, network;
 } pipeline_times;
 
 typedef struct pipeline pipeline;

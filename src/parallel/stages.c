@@ -40,14 +40,14 @@ ssne_code ssne_stage_summarise(const ssne_stage *stage, MPI_Comm comm, ssne_stag
 
 ssne_code ssne_stages_report(const ssne_stages *stages, double total, MPI_Comm comm, ssne_log *log,
                              ssne_error *err) {
-  ssne_log_info(log, "%-24s %12s %10s %10s %10s  %7s %6s", "stage (seconds per rank)", "count",
+  ssne_log_info(log, "%-26s %12s %10s %10s %10s  %7s %6s", "stage (seconds per rank)", "count",
                 "min", "mean", "max", "slowest", "share");
   for (int i = 0; i < stages->count; i++) {
     const ssne_stage *stage = &stages->stage[i];
     ssne_stage_summary s;
     SSNE_TRY(ssne_stage_summarise(stage, comm, &s, err));
     const double share = total > 0 ? s.mean / total : 0;
-    ssne_log_info(log, "%-24s %12" PRId64 " %10.3f %10.3f %10.3f  %7d %5.1f%%", stage->name,
+    ssne_log_info(log, "%-26s %12" PRId64 " %10.3f %10.3f %10.3f  %7d %5.1f%%", stage->name,
                   s.count, s.min, s.mean, s.max, s.slowest, 100 * share);
     ssne_log_event(log, "stage", "{s:s, s:I, s:f, s:f, s:f, s:i, s:f}", "stage", stage->name,
                    "count", (long long)s.count, "min", s.min, "mean", s.mean, "max", s.max,
