@@ -54,7 +54,7 @@ static const command commands[] = {
      "--images SOURCE --model M.pt --out RUN.h5 [options]",
      "Features of every image by a network, into one HDF5 file.",
      "mpirun -n 4 shardsne extract --images photos --model resnet18.pt \\\n"
-     "      --layer avgpool --resize 256 --crop 224 --out photos.h5"},
+     "      --layer layer3,avgpool --preset imagenet --out photos.h5"},
     {"embed", job_embed, WITH_OUTPUT | WITH_EMBED_INPUT | WITH_EMBED | WITH_FILE,
      "RUN.h5 [options]\n       shardsne embed --features X.npy --out RUN.h5 [options]",
      "A t-SNE embedding of a run file's features, or of any matrix.",
