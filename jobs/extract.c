@@ -533,6 +533,9 @@ static void introduce(const extraction *x) {
   ssne_log_info(j->log,
                 "images: %" PRId64 "%s, from a source of kind: %s; %dx%d as the network sees them",
                 f->count, classes, ssne_input_kind(x->input), x->width, x->height);
+  if (j->options.extract.noted)
+    ssne_log_info(j->log, "images: made ready as %s says of itself, and the options",
+                  j->options.extract.model);
   if (f->ignored > 0)
     ssne_log_info(
         j->log,

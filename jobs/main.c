@@ -1,5 +1,6 @@
 /* shardsne: parses the command line, starts MPI, runs one sub-command, says what went wrong. */
 #include "job.h"
+#include "model.h"
 
 #include "version.h"
 
@@ -146,6 +147,24 @@ static ssne_code parse(job *j, const ssne_option_group *groups, int count, const
   return parse_again(j, groups, count, c, argc, argv, err);
 }
 
+/* Collective: likewise what the network's exporter has noted in its file, if there is no preset. */
+static ssne_code take_notes(job *j, const ssne_option_group *groups, int count, const command *c,
+                            int argc, char **argv, ssne_error *err) {
+  const extract_options *o = &j->options.extract;
+  char *notes = NULL, *shared = NULL;
+  if (!(c->with & WITH_EXTRACT) || !o->model || o->preset) return SSNE_OK;
+  SSNE_TRY_ALL(j->comm, j->rank == 0 ? ssne_model_notes(o->model, &notes, err) : SSNE_OK, err);
+  ssne_code code = job_share_text(j, notes ? notes : "", &shared, err);
+  ssne_free(&notes);
+  if (code == SSNE_OK && *shared) {
+    code = options_take_notes(&j->options, shared, o->model, err);
+    if (code == SSNE_OK) code = parse_again(j, groups, count, c, argc, argv, err);
+    code = ssne_agree(j->comm, code, err);
+  }
+  ssne_free(&shared);
+  return code;
+}
+
 /* Collective: when to stop although nobody says so: --time-limit, and a while before Slurm ends the
  * job. */
 static ssne_code watch_the_time(job *j, ssne_error *err) {
@@ -234,6 +253,7 @@ static ssne_code obey(job *j, int argc, char **argv, ssne_error *err) {
     if (speaks && !j->options.common.help) print_version();
     return SSNE_OK;
   }
+  SSNE_TRY(take_notes(j, groups, count, c, argc - 1, argv + 1, err));
   return start_and_run(j, c, err);
 }
 

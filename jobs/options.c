@@ -3,6 +3,8 @@
 #include "shardsne/memory.h"
 #include "shardsne/tsne.h"
 
+#include <inttypes.h>
+#include <jansson.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -279,6 +281,51 @@ void options_free_all(all_options *o) {
                                       render_input_group(o), export_group(o), repair_group(o),
                                       describe_group(o)};
   ssne_options_free(groups, COUNT(groups));
+}
+
+/* The text that the command line would have: "256", "bicubic", "0.5,0.5,0.5". */
+static bool note_text(const json_t *value, char *text, size_t room) {
+  size_t used = 0, i = 0;
+  const json_t *one = NULL;
+  text[0] = 0;
+  if (json_is_integer(value))
+    return snprintf(text, room, "%" JSON_INTEGER_FORMAT, json_integer_value(value)) > 0;
+  if (json_is_string(value))
+    return snprintf(text, room, "%s", json_string_value(value)) < (int)room;
+  json_array_foreach(value, i, one) {
+    if (!json_is_number(one) || used > room - 32) return false;
+    used += (size_t)snprintf(text + used, room - used, "%s%.17g", i > 0 ? "," : "",
+                             json_number_value(one));
+  }
+  return used > 0;
+}
+
+ssne_code options_take_notes(all_options *o, const char *notes, const char *path, ssne_error *err) {
+  static const char *const names[] = {"resize", "crop", "interpolation", "channels", "mean", "std"};
+  const ssne_option_group group = extract_group(o);
+  json_t *all = json_loads(notes, 0, NULL);
+  ssne_code code = SSNE_OK;
+  if (!json_is_object(all))
+    code = ssne_fail(err, SSNE_USAGE,
+                     "%s: its preprocessing.json is no JSON object: export the "
+                     "model again, or give --preset",
+                     path);
+  for (int i = 0; i < COUNT(names) && code == SSNE_OK; i++) {
+    char text[256], where[400];
+    const json_t *value = json_object_get(all, names[i]);
+    if (!value) continue;
+    snprintf(where, sizeof where, "%.300s: preprocessing.json: %s", path, names[i]);
+    if (!note_text(value, text, sizeof text))
+      code = ssne_fail(err, SSNE_USAGE,
+                       "%s: not a value for --%s: export the model again, or give "
+                       "--preset",
+                       where, names[i]);
+    else
+      code = ssne_options_set(&group, 1, names[i], text, where, err);
+    o->extract.noted = o->extract.noted || code == SSNE_OK;
+  }
+  json_decref(all);
+  return code;
 }
 
 void options_take_preset(extract_options *o) {

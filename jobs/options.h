@@ -20,6 +20,7 @@ typedef struct extract_options {
       *interpolation, *channels;
   int64_t drop_last, batch, resize, crop;
   double mean[3], std[3];
+  bool noted; /* the model's own notes gave some of them */
 } extract_options;
 
 typedef struct embed_options {
@@ -89,6 +90,11 @@ ssne_option_group describe_group(all_options *o);
 /* Gives resize, crop, mean and std what --preset says, if it was given. Options that
  * were given themselves are then to be set again. */
 void options_take_preset(extract_options *o);
+
+/* Gives resize, crop, interpolation, channels, mean and std what `notes` says, the JSON object that
+ * a model's exporter put into `path`; other members do not count. As above, then. SSNE_USAGE where
+ * it is no such object, or a value is none that the option takes. */
+ssne_code options_take_notes(all_options *o, const char *notes, const char *path, ssne_error *err);
 
 /* --max-bad as a number of images out of `count`: "5" or "0.1%". */
 ssne_code options_max_bad(const char *text, int64_t count, int64_t *limit, ssne_error *err);

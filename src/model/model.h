@@ -104,6 +104,11 @@ ssne_code ssne_model_describe(const ssne_model_options *options, ssne_model_desc
 
 void ssne_model_description_free(ssne_model_description *description);
 
+/* What the model's exporter noted inside the file about how images are made ready for it: the text
+ * of its `preprocessing.json`, *notes, to be freed with ssne_free; NULL where there is none, or no
+ * such file. Needs no libtorch. SSNE_USAGE where it is longer than 64 KiB or cannot be read. */
+ssne_code ssne_model_notes(const char *path, char **notes, ssne_error *err);
+
 /* "libtorch 1.13.1", or "no libtorch", for the record: what the program was built with. */
 const char *ssne_model_library(void);
 

@@ -159,6 +159,12 @@ at::ScalarType scalar_type(ssne_precision precision) {
 jit::Module read_module(const char *path, at::Device device) {
   if (!std::ifstream(path, std::ios::binary))
     throw refusal{SSNE_USAGE, std::string(std::strerror(errno)) + ": give a TorchScript file"};
+  const std::string name = path, package = ".pt2";
+  if (name.size() > package.size() &&
+      name.compare(name.size() - package.size(), package.size(), package) == 0)
+    throw refusal{SSNE_USAGE,
+                  "an AOTInductor package, which this shardsne does not run: export the "
+                  "model as TorchScript (torch.jit.script or torch.jit.trace)"};
   try {
     jit::Module module = jit::load(path, device);
     module.eval();

@@ -56,7 +56,7 @@ def command_line():
     expect(2, "--images SOURCE is missing", of=["run", "--model", MODEL])
     expect(2, "RUN.h5", "is missing", of=["render", "--plot", MAP])
     expect(2, "not a number from", of=["embed", RUN, "--perplexity", "many"])
-    expect(2, "none of avg|none", of=job(IMAGES, None, "--pool", "most"))
+    expect(2, "none of avg|max|none|cls", of=job(IMAGES, None, "--pool", "most"))
     expect(2, "--max-bad", of=job(IMAGES, None, "--max-bad", "-3"))
     expect(2, "--size", of=job(IMAGES, None, "--size", "big"))
     expect(2, "map.bmp", of=[os.path.join(OUT, "map.bmp") if a == MAP else a for a in job()])

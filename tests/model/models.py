@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """Small models of every kind, made here: cut anywhere they give what PyTorch gives, or a clear line."""
+import os
 import sys
 
 import numpy as np
@@ -301,6 +302,9 @@ def check_no_model(driver, images):
     for name in ("weights.pt", "old.pt", "text.pt", "truncated.pt"):
         driver.check_refused(name, [name, "not a TorchScript model", "torch.jit.script"],
                              driver.path(name), images, BATCH)
+    os.rename(driver.path("text.pt"), driver.path("package.pt2"))
+    driver.check_refused("a package", ["AOTInductor", "torch.jit.script"], driver.path("package.pt2"), images,
+                         BATCH)
     driver.check_refused("no file", ["missing.pt", "No such file"], driver.path("missing.pt"), images,
                          BATCH)
     path = save(driver, "forwardless", torch.jit.script(Forwardless()))
