@@ -26,6 +26,7 @@
 #include <new>
 #include <sstream>
 #include <string>
+#include <sys/stat.h>
 #include <vector>
 
 namespace jit = torch::jit;
@@ -157,6 +158,9 @@ at::ScalarType scalar_type(ssne_precision precision) {
 /* --- loading ---------------------------------------------------------------------- */
 
 jit::Module read_module(const char *path, at::Device device) {
+  struct stat about;
+  if (stat(path, &about) == 0 && !S_ISREG(about.st_mode)) /* a pipe would be waited for */
+    throw refusal{SSNE_USAGE, "not a regular file: give a TorchScript file"};
   if (!std::ifstream(path, std::ios::binary))
     throw refusal{SSNE_USAGE, std::string(std::strerror(errno)) + ": give a TorchScript file"};
   const std::string name = path, package = ".pt2";

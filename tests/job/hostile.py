@@ -263,6 +263,7 @@ def models():
     refused(2, "folder.pt", of=extract(model=os.path.join(OUT, "folder.pt")))
     os.mkfifo(os.path.join(OUT, "pipe.pt"))
     refused(2, "pipe.pt", of=extract(model=os.path.join(OUT, "pipe.pt")))
+    refused(2, "pipe.pt", "not a regular file", of=["model", os.path.join(OUT, "pipe.pt")])
 
 
 def npy(shape, descr="<f4", data=b"", length=None):
