@@ -39,8 +39,36 @@ class Untyped(Net):
 def make():
     return Net()
 
+class Child(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.module = Net()
+
+    def forward(self, x):
+        return self.module(x)
+
+class Pair(Net):
+    def forward(self, x):
+        return x, torch.rand_like(x)
+
+class Void(Net):
+    def forward(self, x):
+        return super().forward(x) * float("nan")
+
 def untyped():
     return Untyped()
+
+def child():
+    return Child()
+
+def pair():
+    return Pair()
+
+def void():
+    return Void()
+
+def fails():
+    raise ValueError("first\\nsecond")
 
 def nothing():
     return 1
@@ -51,8 +79,9 @@ def path(name):
     return os.path.join(OUT, name)
 
 
-def export(*arguments, code=0):
-    done = subprocess.run([sys.executable, EXPORT, *map(str, arguments)], capture_output=True, text=True)
+def export(*arguments, code=0, env=None):
+    done = subprocess.run([sys.executable, EXPORT, *map(str, arguments)], capture_output=True, text=True,
+                          env=dict(os.environ, **(env or {})))  # fmt: skip
     assert done.returncode == code, (arguments, done.stdout, done.stderr)
     assert code == 0 or len(done.stderr.splitlines()) == 1, done.stderr
     return done.stdout + done.stderr
@@ -115,16 +144,57 @@ def own():
                       "--crop", 32)  # fmt: skip
         assert how in said, said
         check(model, function, wanted)
+    check_checkpoints(net, network)
     other = path("other.pth")
     torch.save({"conv.weight": torch.zeros(1)}, other)
     net_py = path("net.py")
     for words, arguments in (
-        ("no_such", ["--module", net_py + ":no_such"]), ("returns a int", ["--module", net_py + ":nothing"]),
+        ("no_such", ["--module", net_py + ":no_such"]), ("a int, not a torch.nn.Module", ["--module", net_py + ":nothing"]),
         ("give FILE.py:FUNCTION", ["--module", "nowhere.py:make"]),
         ("conv.bias", ["--module", net_py + ":make", "--checkpoint", other]),
         ("no such network", ["--torchvision", "resnet19"]),
+        ("no such network", ["--torchvision", "resnet", "--weights", "none"]),  # a module of torchvision's
+        ("give the size", ["--torchvision", "vit_b_16", "--weights", "none", "--crop", 40]),
+        ("ValueError: first (line ", ["--module", net_py + ":fails"]),
+        ("NaN", ["--module", net_py + ":void"]), ("something else", ["--module", net_py + ":pair"]),
+        ("give it as --pickled", ["--module", net_py + ":make", "--checkpoint", path("whole.pth")]),
+        ("on PYTHONPATH", ["--pickled", path("whole.pth")]),
+        ("a folder that exists", ["--module", net_py + ":make", "--out", path("nowhere/x.pt")]),
     ):  # fmt: skip
-        assert words in export(*arguments, "--out", path("x.pt"), code=1), words
+        assert words in export("--out", path("x.pt"), *arguments, code=1), words
+        assert not [name for name in os.listdir(OUT) if name.startswith("x.")], words
+    assert "nothing to write" in export("--module", net_py + ":make", code=1)
+
+
+def check_checkpoints(net, network):
+    """Whole networks, a child that is called `module`, a file that imports its neighbour: the same weights all."""
+    torch.save(network, path("whole.pth"))
+    torch.save({"module." + name: value for name, value in network.state_dict().items()}, path("child.pth"))
+    with open(path("neighbour.py"), "w", encoding="utf-8") as f:
+        f.write("from net import make as made\nmake = lambda: made()\n")
+    images = torch.rand(5, 3, 9, 9)
+    for arguments in (
+        ["--pickled", path("whole.pth")], ["--module", path("net.py:child"), "--checkpoint", path("child.pth")],
+        ["--module", path("neighbour.py:make"), "--checkpoint", path("child.pth")],
+    ):  # fmt: skip
+        export(*arguments, "--out", path("same.pt"), env={"PYTHONPATH": OUT} if "--pickled" in arguments else {})
+        assert torch.equal(torch.jit.load(path("same.pt"))(images), network(images)), arguments
+
+
+def package():
+    """As machine code, where torch makes it; else a line that says so."""
+    arguments = ["--module", path("net.py:make"), "--pt2", path("net.pt2"), "--batch", 3, "--layer", "conv", "--crop", 32]
+    if tuple(int(part) for part in torch.__version__.split(".")[:2]) < (2, 6):
+        assert "use one from 2.6 on" in export(*arguments, code=1)
+        return
+    export(*arguments)
+    torch.manual_seed(0)
+    sys.path.insert(0, OUT)
+    import net
+
+    network, images = net.make().eval(), torch.rand(3, 3, 32, 32)
+    found = torch._inductor.aoti_load_package(path("net.pt2"))(images)
+    assert torch.allclose(found, network.conv(images), atol=1e-5), "the package's layer"
 
 
 def bad_notes():
@@ -144,5 +214,6 @@ def bad_notes():
 
 torchvision()
 own()
+package()
 bad_notes()
 finish()
