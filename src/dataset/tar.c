@@ -261,6 +261,9 @@ static ssne_code survey(tar *t, ssne_error *err) {
 /* Of one key's entries: the image, and its label. Images come first, then .cls, then .json. */
 static ssne_code join_key(tar *t, int64_t first, int64_t end, ssne_error *err) {
   entry *image = &t->entries[first];
+  if (image->kind == ENTRY_CLS)
+    return fail_entry(t, t->text + image->name,
+                      "a label without an image beside it: add the image, or leave it out", err);
   if (image->kind != ENTRY_IMAGE) return SSNE_OK;
   for (int64_t i = first + 1; i < end; i++) {
     if (t->entries[i].kind == ENTRY_IMAGE)
@@ -298,6 +301,7 @@ static int by_offset(const void *a, const void *b) {
 /* Characters of the one folder that all class folders lie in, its slash included; 0: none. */
 static int64_t common_folder(const tar *t) {
   const char *first = t->count ? t->text + t->entries[0].name : "";
+  if (!strchr(first, '/')) return 0;
   const int64_t length = (int64_t)strcspn(first, "/") + 1;
   for (int64_t i = 0; i < t->count; i++) {
     const char *name = t->text + t->entries[i].name;
