@@ -5,6 +5,7 @@
 #include "gather.h"
 #include "labels.h"
 
+#include "shardsne/files.h"
 #include "shardsne/memory.h"
 #include "shardsne/partition.h"
 

@@ -1,15 +1,14 @@
 #include "gather.h"
 
+#include "shardsne/files.h"
 #include "shardsne/memory.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 ssne_code ssne_grow(void *array, int64_t *room, int64_t used, int64_t more, size_t size,
@@ -194,37 +193,6 @@ ssne_code ssne_gather_label(gather *g, bool names, const char *source, const cha
 }
 
 /* --- files ------------------------------------------------------------------------------- */
-
-ssne_code ssne_open_regular(const char *path, int *file, int64_t *size, int64_t *changed,
-                            ssne_error *err) {
-  struct stat about;
-  /* O_NONBLOCK: a pipe of that name must not hold up the job */
-  *file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-  if (*file < 0) return ssne_fail(err, SSNE_USAGE, "%s: %s", path, strerror(errno));
-  if (fstat(*file, &about) == 0 && S_ISREG(about.st_mode)) {
-    if (size) *size = about.st_size;
-    if (changed)
-      *changed = (int64_t)about.st_mtim.tv_sec * 1000000000 + (int64_t)about.st_mtim.tv_nsec;
-    return SSNE_OK;
-  }
-  close(*file);
-  *file = -1;
-  return ssne_fail(err, SSNE_USAGE, "%s: not a regular file", path);
-}
-
-ssne_code ssne_read_at(int file, void *out, int64_t size, int64_t offset, ssne_error *err) {
-  char *place = out;
-  while (size > 0) {
-    const ssize_t got = pread(file, place, (size_t)size, offset);
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return ssne_fail(err, SSNE_FAILED, "%s", strerror(errno));
-    if (got == 0) return ssne_fail(err, SSNE_FAILED, "ends at byte %" PRId64 ", too early", offset);
-    place += got;
-    offset += got;
-    size -= got;
-  }
-  return SSNE_OK;
-}
 
 ssne_code ssne_read_whole(const char *path, int64_t most, char **text, int64_t *size,
                           ssne_error *err) {

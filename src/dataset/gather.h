@@ -42,14 +42,6 @@ ssne_code ssne_gather_label(gather *g, bool names, const char *source, const cha
 /* Frees all but the samples, and these too where `failed`. */
 void ssne_gather_end(gather *g, bool failed);
 
-/* Opens the regular file at `path` to be read, and says how long it is and when it was changed (in
- * nanoseconds; either may be NULL). SSNE_USAGE with the path in words where that cannot be. */
-ssne_code ssne_open_regular(const char *path, int *file, int64_t *size, int64_t *changed,
-                            ssne_error *err);
-
-/* Reads `size` bytes at `offset`, all of them. An error says what, not where. */
-ssne_code ssne_read_at(int file, void *out, int64_t size, int64_t offset, ssne_error *err);
-
 /* The whole file at `path` of at most `most` bytes, with a zero behind them; *size may be NULL. The
  * caller frees *text with ssne_free. */
 ssne_code ssne_read_whole(const char *path, int64_t most, char **text, int64_t *size,

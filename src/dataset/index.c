@@ -2,6 +2,7 @@
 
 #include "gather.h"
 
+#include "shardsne/files.h"
 #include "shardsne/memory.h"
 
 #include <errno.h>
@@ -37,16 +38,8 @@ static uint64_t check_of(const ssne_index_head *h, const void *state, const char
 
 static ssne_code write_at(int file, const void *bytes, int64_t size, int64_t offset,
                           ssne_error *err) {
-  const char *at = bytes;
-  while (size > 0) {
-    const ssize_t done = pwrite(file, at, (size_t)size, offset);
-    if (done < 0 && errno == EINTR) continue;
-    if (done <= 0) return ssne_fail(err, SSNE_FAILED, "%s", strerror(done < 0 ? errno : ENOSPC));
-    at += done;
-    offset += done;
-    size -= done;
-  }
-  return SSNE_OK;
+  if (ssne_bytes_write(file, bytes, size, offset) == 0) return SSNE_OK;
+  return ssne_fail(err, SSNE_FAILED, "%s", strerror(errno));
 }
 
 /* Closing may say what writing has not. */

@@ -1,6 +1,7 @@
 #include "formats.h"
 #include "gather.h"
 
+#include "shardsne/files.h"
 #include "shardsne/memory.h"
 
 #include <errno.h>

@@ -3,6 +3,7 @@
 #include "formats.h"
 #include "gather.h"
 
+#include "shardsne/files.h"
 #include "shardsne/memory.h"
 
 #include <inttypes.h>

@@ -1,5 +1,6 @@
 #include "gather.h"
 
+#include "shardsne/files.h"
 #include "shardsne/memory.h"
 
 #include <errno.h>

@@ -5,6 +5,7 @@
 #include "formats.h"
 #include "gather.h"
 
+#include "shardsne/files.h"
 #include "shardsne/memory.h"
 #include "shardsne/partition.h"
 

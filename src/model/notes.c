@@ -2,13 +2,12 @@
  * being what torch.jit.save was given as _extra_files: to read that needs no libtorch. */
 #include "model.h"
 
+#include "shardsne/files.h"
 #include "shardsne/memory.h"
 
 #include <archive.h>
 #include <archive_entry.h>
-#include <fcntl.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #define NOTES "/extra/preprocessing.json"
@@ -17,15 +16,6 @@
 static bool is_notes(const char *name) {
   const size_t length = name ? strlen(name) : 0, tail = strlen(NOTES);
   return length > tail && strcmp(name + length - tail, NOTES) == 0;
-}
-
-/* A pipe would be waited for. -1: no regular file that can be read. */
-static int open_regular(const char *path) {
-  struct stat about;
-  const int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-  if (file < 0 || (fstat(file, &about) == 0 && S_ISREG(about.st_mode))) return file;
-  close(file);
-  return -1;
 }
 
 static ssne_code read_entry(struct archive *a, const char *path, char **notes, ssne_error *err) {
@@ -43,13 +33,15 @@ static ssne_code read_entry(struct archive *a, const char *path, char **notes, s
 ssne_code ssne_model_notes(const char *path, char **notes, ssne_error *err) {
   struct archive *a = archive_read_new();
   struct archive_entry *entry = NULL;
+  ssne_error unused;
+  int file = -1;
   ssne_code code = SSNE_OK;
   *notes = NULL;
   if (!a) return ssne_fail(err, SSNE_FAILED, "out of memory for libarchive's state");
-  const int file = open_regular(path);
-  bool more = file >= 0 && archive_read_support_format_zip_seekable(a) == ARCHIVE_OK &&
+  bool more = ssne_open_regular(path, &file, NULL, NULL, &unused) == SSNE_OK &&
+              archive_read_support_format_zip_seekable(a) == ARCHIVE_OK &&
               archive_read_open_fd(a, file, 64 << 10) == ARCHIVE_OK;
-  /* what is no zip, or a damaged one, is for ssne_model_load to name */
+  /* what is no file, no zip, or a damaged one, is for ssne_model_load to name */
   while (more && archive_read_next_header(a, &entry) == ARCHIVE_OK) {
     if (!is_notes(archive_entry_pathname(entry))) continue;
     code = read_entry(a, path, notes, err);

@@ -10,6 +10,7 @@
  * Format: pieces, each of the struct below and its bytes. The last has no bytes, and the file's
  * size as its place. Numbers are the machine's own: it is read where it was written. */
 #include "shardsne/digest.h"
+#include "shardsne/files.h"
 #include "shardsne/memory.h"
 #include "store_private.h"
 

@@ -1,3 +1,4 @@
+#include "shardsne/files.h"
 #include "shardsne/memory.h"
 #include "store_private.h"
 

@@ -65,15 +65,6 @@ ssne_code ssne_hdf5_open(const char *path, bool writable, hid_t *file, ssne_erro
 /* Not collective: the same for a new file, which replaces an earlier one. */
 ssne_code ssne_hdf5_create(const char *path, hid_t *file, ssne_error *err);
 
-/* --- bytes.c ----------------------------------------------------------------------------- */
-
-/* Bytes read from `place` of a file on: fewer than `size` at its end, -1 (and errno) after an
- * error. */
-int64_t ssne_bytes_read(int fd, void *bytes, int64_t size, int64_t place);
-
-/* Writes all of them; -1 (and errno) after an error. */
-int ssne_bytes_write(int fd, const void *bytes, int64_t size, int64_t place);
-
 /* --- journal.c --------------------------------------------------------------------------- */
 
 /* Bytes `first` to `end` - 1 of a file. */
