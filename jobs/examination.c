@@ -83,15 +83,8 @@ static bool is_in_range(const run_facts *facts, ssne_set set, const char *row, i
 
 /* What is wrong with a row's contents. */
 static int judge(const run_facts *facts, ssne_set set, const char *row, int64_t columns) {
+  if (ssne_is_features(set)) return is_finite(row, columns) ? ROW_WHOLE : DEFECT_NOT_FINITE;
   switch (set) {
-  case SSNE_SET_FEATURES:
-  case SSNE_SET_FEATURES_2:
-  case SSNE_SET_FEATURES_3:
-  case SSNE_SET_FEATURES_4:
-  case SSNE_SET_FEATURES_5:
-  case SSNE_SET_FEATURES_6:
-  case SSNE_SET_FEATURES_7:
-  case SSNE_SET_FEATURES_8:
   case SSNE_SET_NEIGHBOUR_DISTANCE:
   case SSNE_SET_COORDINATES:
   case SSNE_SET_NORMALIZED:

@@ -51,8 +51,8 @@ static int list_sets(const extraction *x, ssne_edit sets[SAMPLE_SETS]) {
   const int outputs = ssne_model_outputs(x->model);
   int count = 0;
   for (int i = 0; i < outputs; i++)
-    sets[count++] = ssne_edit_define((ssne_set)(SSNE_SET_FEATURES + i), f->count,
-                                     ssne_model_width(x->model, i), 0);
+    sets[count++] =
+        ssne_edit_define(ssne_features_set(i), f->count, ssne_model_width(x->model, i), 0);
   sets[count++] = ssne_edit_define(SSNE_SET_LABELS, f->count, 1, 0);
   sets[count++] = ssne_edit_define(SSNE_SET_SAMPLE_NAMES, f->count, 1, f->longest_name);
   sets[count++] = ssne_edit_define(SSNE_SET_SAMPLE_STATUS, f->count, 1, 0);
@@ -290,23 +290,27 @@ static ssne_code choose_size(extraction *x, ssne_error *err) {
   return SSNE_OK;
 }
 
+/* The place of a word among `words`, which end with NULL, and have it. */
+static int place_of(const char *word, const char *const *words) {
+  int place = 0;
+  while (words[place + 1] && strcmp(words[place], word) != 0) place++;
+  return place;
+}
+
 static ssne_code load_model(extraction *x, ssne_error *err) {
+  /* in the order of model.h */
+  static const char *const pools[] = {"avg", "max", "none", "cls", NULL};
+  static const char *const devices[] = {"auto", "cpu", "cuda", NULL};
+  static const char *const precisions[] = {"float32", "bfloat16", "float16", NULL};
   const extract_options *o = &x->j->options.extract;
   const ssne_model_options options = {
       .path = o->model,
       .layers = o->layer,
       .drop_last = o->drop_last,
-      .pool = strcmp(o->pool, "avg") == 0   ? SSNE_POOL_AVERAGE
-              : strcmp(o->pool, "max") == 0 ? SSNE_POOL_MAX
-              : strcmp(o->pool, "cls") == 0 ? SSNE_POOL_CLS
-                                            : SSNE_POOL_NONE,
+      .pool = (ssne_pool)place_of(o->pool, pools),
       .unit_length = strcmp(o->normalize, "l2") == 0,
-      .device = strcmp(o->device, "cpu") == 0    ? SSNE_DEVICE_CPU
-                : strcmp(o->device, "cuda") == 0 ? SSNE_DEVICE_CUDA
-                                                 : SSNE_DEVICE_AUTO,
-      .precision = strcmp(o->precision, "bfloat16") == 0  ? SSNE_BFLOAT16
-                   : strcmp(o->precision, "float16") == 0 ? SSNE_FLOAT16
-                                                          : SSNE_FLOAT,
+      .device = (ssne_device)place_of(o->device, devices),
+      .precision = (ssne_precision)place_of(o->precision, precisions),
       .batch = o->batch,
       .channels = x->transform.channels,
       .height = x->height,
@@ -362,8 +366,7 @@ static ssne_code write_features(extraction *x, int64_t first, const pipeline_blo
   const float *features = block->features;
   const int outputs = ssne_model_outputs(x->model);
   for (int i = 0; i < outputs; i++) {
-    SSNE_TRY(ssne_store_write(x->store, (ssne_set)(SSNE_SET_FEATURES + i), first, block->rows,
-                              features, err));
+    SSNE_TRY(ssne_store_write(x->store, ssne_features_set(i), first, block->rows, features, err));
     features += x->images.partition.block_rows * ssne_model_width(x->model, i);
   }
   return SSNE_OK;

@@ -29,6 +29,7 @@ typedef struct repair {
 
 /* --- what there is ----------------------------------------------------------------------- */
 
+/* Features first. */
 static const ssne_set sample_sets[] = {
     SSNE_SET_FEATURES,      SSNE_SET_FEATURES_2, SSNE_SET_FEATURES_3,   SSNE_SET_FEATURES_4,
     SSNE_SET_FEATURES_5,    SSNE_SET_FEATURES_6, SSNE_SET_FEATURES_7,   SSNE_SET_FEATURES_8,
@@ -69,14 +70,15 @@ static void keep_together(repair *r, const ssne_set *sets, int count, bool gap) 
 
 static void choose(repair *r) {
   const bool features = r->found[SSNE_SET_FEATURES].shape.exists || r->lost[SSNE_SET_FEATURES];
-  const bool gap = r->j->options.repair.give_up && features &&
-                   !is_whole(r, sample_sets, 1); /* fewer rows than they were made from */
+  const bool gap =
+      r->j->options.repair.give_up && features &&
+      !is_whole(r, sample_sets, SSNE_FEATURE_SETS); /* fewer rows than they were made from */
   r->samples_whole = is_whole(r, sample_sets, COUNT(sample_sets));
   for (int i = 0; i < COUNT(sample_sets); i++)
     r->kept[sample_sets[i]] = r->found[sample_sets[i]].shape.exists;
   bool none_done = !r->kept[SSNE_SET_FEATURES];
   for (int i = 1; i < SSNE_FEATURE_SETS && !r->j->options.repair.give_up; i++)
-    none_done = none_done || r->lost[SSNE_SET_FEATURES + i];
+    none_done = none_done || r->lost[ssne_features_set(i)];
   if (none_done) r->kept[SSNE_SET_SAMPLE_STATUS] = false;
   keep_together(r, neighbour_sets, COUNT(neighbour_sets), gap);
   keep_together(r, map_sets, COUNT(map_sets), gap);
@@ -185,8 +187,7 @@ static ssne_code write_bad(repair *r, int64_t row, ssne_error *err) {
   static const char reason[] = "its features were damaged, and given up";
   ssne_code code = SSNE_OK;
   for (int i = 0; i <= SSNE_FEATURE_SETS && code == SSNE_OK; i++) {
-    const ssne_set set =
-        i < SSNE_FEATURE_SETS ? (ssne_set)(SSNE_SET_FEATURES + i) : SSNE_SET_SAMPLE_REASON;
+    const ssne_set set = i < SSNE_FEATURE_SETS ? ssne_features_set(i) : SSNE_SET_SAMPLE_REASON;
     const ssne_set_shape *shape = &r->found[set].shape;
     char *value = NULL;
     if (!r->kept[set]) continue;
@@ -263,8 +264,8 @@ static ssne_code mark_lost(repair *r, ssne_error *err) {
   if (r->kept[SSNE_SET_FEATURES] && has_status)
     SSNE_TRY(visit_own(r, r->to, SSNE_SET_FEATURES, mark_samples, r, err));
   for (int i = 1; i < SSNE_FEATURE_SETS && has_status; i++)
-    if (r->kept[SSNE_SET_FEATURES + i])
-      SSNE_TRY(visit_own(r, r->to, (ssne_set)(SSNE_SET_FEATURES + i), mark_further, r, err));
+    if (r->kept[ssne_features_set(i)])
+      SSNE_TRY(visit_own(r, r->to, ssne_features_set(i), mark_further, r, err));
   if (!r->kept[SSNE_SET_LABELS] || (r->extracted && !r->j->options.repair.give_up)) return SSNE_OK;
   return visit_own(r, r->to, SSNE_SET_LABELS, mark_labels, r, err);
 }

@@ -49,6 +49,15 @@ typedef enum ssne_set {
 /* The sets SSNE_SET_FEATURES, SSNE_SET_FEATURES_2, ... follow each other. */
 #define SSNE_FEATURE_SETS 8
 
+/* The set of a layer's features, counted from 0, and whether a set is one of those. */
+static inline ssne_set ssne_features_set(int output) {
+  return (ssne_set)(SSNE_SET_FEATURES + output);
+}
+
+static inline bool ssne_is_features(ssne_set set) {
+  return set >= SSNE_SET_FEATURES && set < SSNE_SET_FEATURES + SSNE_FEATURE_SETS;
+}
+
 typedef struct ssne_history_entry {
   int64_t iteration; /* steps taken, over both phases */
   double kl;         /* KL(P || Q), P not exaggerated */
