@@ -4,7 +4,6 @@
 
 #include <functional>
 #include <map>
-#include <set>
 #include <sstream>
 
 namespace jit = torch::jit;
@@ -101,10 +100,6 @@ jit::Value *keep(jit::Node *call, bool input) {
   return call->owningGraph()->insert(c10::aten::clone, {input ? call->input(1) : call->output()});
 }
 
-void set_return_type(jit::GraphFunction &forward, const jit::Value *value) {
-  forward.setSchema(forward.getSchema().cloneWithReturns({c10::Argument("", value->type())}));
-}
-
 jit::GraphFunction &forward_of(const jit::Module &module) {
   return jit::toGraphFunction(module.get_method("forward").function());
 }
@@ -150,10 +145,10 @@ jit::Node *last_of(const std::vector<target> &targets) {
   return last;
 }
 
-/* What the graph returns from now on. */
-jit::Value *gather(jit::Graph &graph, const std::vector<jit::Value *> &values, jit::Node *after) {
-  if (values.size() == 1) return values[0];
-  return graph.createTuple(values)->insertAfter(after)->output();
+/* Makes the module's forward return a value of its graph. */
+void return_value(jit::GraphFunction &forward, jit::Value *value) {
+  forward.graph()->block()->replaceOutput(0, value);
+  forward.setSchema(forward.getSchema().cloneWithReturns({c10::Argument("", value->type())}));
 }
 
 } // namespace
@@ -180,16 +175,10 @@ void cut_at(const jit::Module &module, const std::vector<std::string> &layers) {
                                     children_of(module)};
     values.push_back(t.kept);
   }
-  jit::Node *last = last_of(targets);
-  const jit::Value *result = gather(graph, values, last);
-  graph.block()->replaceOutput(0, const_cast<jit::Value *>(result));
-  if (result->node()->kind() == c10::prim::TupleConstruct) last = last->next();
-  for (jit::Node *node = graph.return_node()->prev(); node != last;) {
-    jit::Node *before = node->prev();
-    node->destroy();
-    node = before;
-  }
-  set_return_type(forward, result);
+  jit::Node *end = last_of(targets);
+  if (values.size() > 1) end = graph.createTuple(values)->insertAfter(end);
+  return_value(forward, end->output());
+  while (graph.return_node()->prev() != end) graph.return_node()->prev()->destroy();
 }
 
 /* --- chains ----------------------------------------------------------------------------------- */
@@ -284,9 +273,7 @@ std::vector<layer> open_up(const jit::Module &module) {
     l.output = static_cast<int>(values.size());
     values.push_back(at->second);
   }
-  const jit::Value *result = graph.createTuple(values)->insertBefore(graph.return_node())->output();
-  graph.block()->replaceOutput(0, const_cast<jit::Value *>(result));
-  set_return_type(forward, result);
+  return_value(forward, graph.createTuple(values)->insertBefore(graph.return_node())->output());
   return list;
 }
 

@@ -40,7 +40,7 @@ std::string chain_fault(const torch::jit::Module &module, int64_t kept);
 struct layer {
   std::string name; /* dotted */
   std::string kind; /* its class */
-  int output;       /* its place among what forward_of_all returns; -1: it returns no tensor, */
+  int output;       /* its place in the tuple that forward returns; -1: it returns no tensor, */
   bool called;      /* or is called nowhere, or only inside an if or a loop */
 };
 

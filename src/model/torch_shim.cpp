@@ -39,7 +39,7 @@ struct ssne_network {
   ssne_pool pool = SSNE_POOL_AVERAGE;
   std::vector<int64_t> widths; /* features a row of each output; empty: not known yet */
   bool several = false;        /* outputs, in a tuple */
-  std::string warning;         /* of --drop-last */
+  std::string warning;         /* empty: none */
   std::string device_name;
 };
 
@@ -155,7 +155,7 @@ at::ScalarType scalar_type(ssne_precision precision) {
   }
 }
 
-/* --- loading ---------------------------------------------------------------------- */
+/* --- loading ---------------------------------------------------------------------------------- */
 
 jit::Module read_module(const char *path, at::Device device) {
   struct stat about;
@@ -169,15 +169,18 @@ jit::Module read_module(const char *path, at::Device device) {
     throw refusal{SSNE_USAGE,
                   "an AOTInductor package, which this shardsne does not run: export the "
                   "model as TorchScript (torch.jit.script or torch.jit.trace)"};
+  jit::Module module;
   try {
-    jit::Module module = jit::load(path, device);
+    module = jit::load(path, device);
     module.eval();
-    return module;
   } catch (...) {
     throw refusal{SSNE_USAGE, "not a TorchScript model that libtorch can read (" +
                                   current_essence() +
                                   "): export it with torch.jit.script or torch.jit.trace"};
   }
+  if (!module.find_method("forward"))
+    throw refusal{SSNE_USAGE, "the model has no forward method: export a torch.nn.Module"};
+  return module;
 }
 
 /* As Python's module.to(type) does; Module::to(type) would convert integers too. */
@@ -189,11 +192,11 @@ void convert(const jit::Module &module, at::ScalarType type) {
   for (const at::Tensor &t : module.buffers()) one(t);
 }
 
-/* What stands between the commas. */
-std::vector<std::string> split(const char *names) {
+/* What stands between the commas; nothing behind the last is a name too, an empty one. */
+std::vector<std::string> split(const std::string &names) {
   std::vector<std::string> list;
   std::string name;
-  for (std::istringstream all(names); std::getline(all, name, ',');) list.push_back(name);
+  for (std::istringstream all(names + ","); std::getline(all, name, ',');) list.push_back(name);
   return list;
 }
 
@@ -208,11 +211,11 @@ std::string warn_of_chain(const jit::Module &module, int64_t drop_last) {
 
 jit::Module prepare_module(const ssne_model_options &o, ssne_network &m) {
   jit::Module module = read_module(o.path, m.device);
-  if (!module.find_method("forward"))
-    throw refusal{SSNE_USAGE, "the model has no forward method: export a torch.nn.Module"};
   if (m.type != at::kFloat) convert(module, m.type);
   if (o.layers) {
-    ssne::cut_at(module, split(o.layers));
+    const std::vector<std::string> layers = split(o.layers);
+    ssne::cut_at(module, layers);
+    m.several = layers.size() > 1;
   } else if (o.drop_last != 0) {
     jit::Module chained = ssne::chain(module, o.drop_last);
     m.warning = warn_of_chain(module, o.drop_last);
@@ -257,20 +260,24 @@ at::Tensor features_of(const ssne_network &m, const at::IValue &output) {
   return t.to(at::kCPU).reshape({m.shape[0], -1}).contiguous();
 }
 
+/* Each output of one run of the module on these images. */
+std::vector<at::IValue> run_module(const ssne_network &m, const jit::Module &module,
+                                   const at::Tensor &images) {
+  /* a copy in any case: a model may change its input in place */
+  const at::Tensor input = images.to(m.device, m.type, false, true, at::MemoryFormat::Contiguous);
+  const at::IValue output = module.get_method("forward")({input});
+  if (m.several) return output.toTupleRef().elements().vec();
+  return {output};
+}
+
 /* The features of a batch, of each output. */
 std::vector<at::Tensor> compute(const ssne_network &m, const float *images) {
   const c10::InferenceMode inference;
   /* a new thread comes with OpenMP's number of threads, and oneDNN would use it */
   if (at::get_num_threads() != 1) at::set_num_threads(1);
-  /* a copy in any case: a model may change its input in place */
-  const at::Tensor input = at::from_blob(const_cast<float *>(images), m.shape, at::kFloat)
-                               .to(m.device, m.type, false, true, at::MemoryFormat::Contiguous);
-  const at::IValue output = m.module.get_method("forward")({input});
+  const at::Tensor batch = at::from_blob(const_cast<float *>(images), m.shape, at::kFloat);
   std::vector<at::Tensor> features;
-  if (m.several)
-    for (const at::IValue &one : output.toTupleRef().elements())
-      features.push_back(features_of(m, one));
-  else
+  for (const at::IValue &output : run_module(m, m.module, batch))
     features.push_back(features_of(m, output));
   for (size_t i = 0; i < m.widths.size(); i++)
     if (features[i].size(1) != m.widths[i])
@@ -305,12 +312,9 @@ at::Tensor trial_images(const ssne_network &m) {
 std::vector<at::Tensor> try_out(const jit::Module &module, const ssne_network &m) {
   const c10::InferenceMode inference;
   settle_executor(module);
-  const at::IValue output =
-      module.get_method("forward")({trial_images(m).to(m.device, m.type, false, true)});
-  if (!m.several) return {output.toTensor().to(at::kDouble)};
   std::vector<at::Tensor> all;
-  for (const at::IValue &one : output.toTupleRef().elements())
-    all.push_back(one.toTensor().to(at::kDouble));
+  for (const at::IValue &output : run_module(m, module, trial_images(m)))
+    all.push_back(output.toTensor().to(at::kDouble));
   return all;
 }
 
@@ -400,7 +404,6 @@ ssne_code load(const ssne_model_options *options, ssne_network **out, ssne_error
     m->type = scalar_type(options->precision);
     m->shape = {options->batch, options->channels, options->height, options->width};
     m->pool = options->pool;
-    m->several = options->layers && std::strchr(options->layers, ',');
     m->module = prepare_module(*options, *m);
     make_ready(*m);
     *out = m.release();
@@ -477,8 +480,6 @@ ssne_code describe(const ssne_model_options *options, ssne_model_description *ou
   try {
     settle_libtorch(at::kCPU);
     const jit::Module module = read_module(options->path, at::kCPU);
-    if (!module.find_method("forward"))
-      throw refusal{SSNE_USAGE, "the model has no forward method: export a torch.nn.Module"};
     const auto children = static_cast<int64_t>(module.named_children().size());
     put(out->fault, ssne::chain_fault(module, children));
     const std::vector<ssne::layer> layers = ssne::open_up(module);

@@ -91,6 +91,7 @@ def refused():
     x = ["--out", os.path.join(OUT, "x.h5")]
     expect(2, "no layer 'nose'", "conv1", of=[*OPTIONS, *x, "--layer", "pool,nose"])
     expect(2, "no layer ''", of=[*OPTIONS, *x, "--layer", "pool,,conv1"])
+    expect(2, "no layer ''", of=[*OPTIONS, *x, "--layer", "pool,"])
     expect(2, "9 layers", of=[*OPTIONS, *x, "--layer", ",".join(["pool"] * 9)])
     expect(2, "give one of them", of=[*OPTIONS, *x, "--layer", "pool", "--drop-last", 1])
     path = os.path.join(OUT, "several.h5")
