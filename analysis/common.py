@@ -254,25 +254,24 @@ class Record:
 
 
 @dataclass
-class Embedded:
-    """A finished `shardsne embed`."""
+class Completed:
+    """A command of shardsne's that ended well."""
 
     run: Finished
     record: Record
     file: Path  # the run file
 
 
-def embed(
-    options: Any, features: Path | str, out: Path, extra: Sequence[str], timeout: float | None = None
-) -> Embedded | Finished:
-    """Runs `shardsne embed` as the command-line options of add_program_options say, with OUT.h5,
-    OUT.jsonl and OUT.log. Returns what it did, or the failed run."""
+def run_command(
+    options: Any, words: Sequence[str], out: Path, timeout: float | None = None
+) -> Completed | Finished:
+    """Runs a command of shardsne's, `words` being its name and options, as the command-line options of
+    add_program_options say, with OUT.h5, OUT.jsonl and OUT.log. Returns what it did, or the failed run."""
     record, file = out.with_suffix(".jsonl"), out.with_suffix(".h5")
     record.unlink(missing_ok=True)
     threads = max(1, options.cores // options.ranks)
     command = launched(options.program, options.ranks, options.launcher) + [
-        "embed", "--features", str(features), "--out", str(file), "--fresh",
-        "--threads", str(threads), "--log", str(record), *extra,
+        *words, "--out", str(file), "--fresh", "--threads", str(threads), "--log", str(record),
         *shlex.split(options.shardsne_options),
     ]  # fmt: skip
     run = run_watched(
@@ -281,7 +280,14 @@ def embed(
     )  # fmt: skip
     if run.code != 0 or run.timed_out:
         return run
-    return Embedded(run, Record.read(record), file)
+    return Completed(run, Record.read(record), file)
+
+
+def embed(
+    options: Any, features: Path | str, out: Path, extra: Sequence[str], timeout: float | None = None
+) -> Completed | Finished:
+    """Runs `shardsne embed` on the features, as run_command does."""
+    return run_command(options, ["embed", "--features", str(features), *extra], out, timeout)
 
 
 def add_program_options(parser: Any, command: str = "embed") -> None:
