@@ -38,15 +38,12 @@ static int64_t longest_of(const char *texts, int64_t size) {
 
 /* Collective: labels of all parts are of one kind. */
 static ssne_code check_kinds(const scan *c, ssne_error *err) {
-  static const char *const words[] = {"none at all", "numbers", "names"};
   const int64_t own = (int64_t)c->part.labels, none = SSNE_LABELS_NAMES;
   const bool any = c->part.count > 0;
   int64_t ends[2] = {any ? own : 0, any ? none - own : 0}; /* greatest, and least from above */
   SSNE_TRY(reduce(c, ends, 2, MPI_MAX, err));
-  if (ends[0] == none - ends[1]) return SSNE_OK;
-  return ssne_fail(err, SSNE_USAGE,
-                   "%s: some of its files have labels that are %s, others %s; give all the same",
-                   c->source, words[ends[0]], words[none - ends[1]]);
+  return ssne_label_kinds_agree(c->source, (ssne_label_kind)ends[0],
+                                (ssne_label_kind)(none - ends[1]), err);
 }
 
 /* Collective: rows in all, and where this rank's begin. */

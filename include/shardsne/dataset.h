@@ -23,6 +23,11 @@ typedef enum ssne_label_kind {
   SSNE_LABELS_NAMES    /* indices of `classes` */
 } ssne_label_kind;
 
+/* Refuses an input of which some parts have labels of one kind and others of another, unless they
+ * are the same. */
+ssne_code ssne_label_kinds_agree(const char *source, ssne_label_kind one, ssne_label_kind other,
+                                 ssne_error *err);
+
 /* Samples in row order. Strings lie one after the other, each with its closing zero. */
 typedef struct ssne_samples {
   int64_t count;

@@ -168,26 +168,35 @@ static ssne_code set_classes(gather *g, int64_t *order, ssne_error *err) {
   return SSNE_OK;
 }
 
-ssne_code ssne_gather_label(gather *g, bool names, const char *source, const char *line_word,
-                            ssne_error *err) {
-  ssne_samples *s = g->out;
-  int64_t *order = NULL, with = 0;
+ssne_code ssne_gather_check(const gather *g, int64_t from, bool names, const char *source,
+                            const char *line_word, ssne_label_kind *kind, ssne_error *err) {
+  int64_t with = 0;
   int32_t value;
-  for (int64_t i = 0; i < s->count; i++) with += g->label_text[i] >= 0;
+  *kind = SSNE_LABELS_NONE;
+  for (int64_t i = from; i < g->out->count; i++) with += g->label_text[i] >= 0;
   if (with == 0) return SSNE_OK;
   bool named = names;
-  if (!names && g->label_text[0] >= 0) named = !is_integer(g->text + g->label_text[0], &value);
-  for (int64_t i = 0; i < s->count; i++)
+  if (!names && g->label_text[from] >= 0)
+    named = !is_integer(g->text + g->label_text[from], &value);
+  for (int64_t i = from; i < g->out->count; i++)
     if (g->label_text[i] < 0 || !g->text[g->label_text[i]] || !names)
       SSNE_TRY(check_label(g, i, named, source, line_word, err));
-  s->labels = named ? SSNE_LABELS_NAMES : SSNE_LABELS_NUMBERS;
-  if (named) {
+  *kind = named ? SSNE_LABELS_NAMES : SSNE_LABELS_NUMBERS;
+  return SSNE_OK;
+}
+
+ssne_code ssne_gather_assign(gather *g, ssne_label_kind kind, ssne_error *err) {
+  ssne_samples *s = g->out;
+  int64_t *order = NULL;
+  int32_t value;
+  s->labels = kind;
+  if (kind == SSNE_LABELS_NAMES) {
     SSNE_TRY(ssne_alloc(&order, s->count, sizeof *order, "labels", err));
     const ssne_code code = set_classes(g, order, err);
     ssne_free(&order);
     return code;
   }
-  for (int64_t i = 0; i < s->count; i++)
+  for (int64_t i = 0; i < s->count && kind == SSNE_LABELS_NUMBERS; i++)
     if (is_integer(g->text + g->label_text[i], &value)) s->label[i] = value;
   return SSNE_OK;
 }

@@ -33,11 +33,15 @@ typedef struct gather {
 ssne_code ssne_gather_add(gather *g, const char *name, const char *label, int64_t line,
                           const ssne_place *place, ssne_error *err);
 
-/* Turns the texts of labels into labels and classes: integers where all are, names numbered in byte
- * order where none is one (or where `names` says they are names). A sample without, or a mixture,
- * is an error that names the place: `source`, and where `line_word` is given, "line 7". */
-ssne_code ssne_gather_label(gather *g, bool names, const char *source, const char *line_word,
-                            ssne_error *err);
+/* What the labels of the samples from `from` on are: integers if the first one is, names otherwise
+ * (or where `names` says so). A sample without, or a mixture, is an error that names the place:
+ * `source`, and where `line_word` is given, "line 7". */
+ssne_code ssne_gather_check(const gather *g, int64_t from, bool names, const char *source,
+                            const char *line_word, ssne_label_kind *kind, ssne_error *err);
+
+/* Turns the texts of labels, which are of this kind, into labels and classes; names are numbered in
+ * byte order. */
+ssne_code ssne_gather_assign(gather *g, ssne_label_kind kind, ssne_error *err);
 
 /* Frees all but the samples, and these too where `failed`. */
 void ssne_gather_end(gather *g, bool failed);

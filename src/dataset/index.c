@@ -149,6 +149,10 @@ ssne_code ssne_index_read_head(const char *path, const void *state, int64_t stat
   return code;
 }
 
+static bool is_place(const ssne_place *p) {
+  return p->file >= 0 && p->offset >= 0 && p->size >= 0 && p->size <= INT64_MAX - p->offset;
+}
+
 /* Places and labels out of records; names must follow each other. */
 static ssne_code read_records(int file, const char *path, const ssne_index_head *head,
                               ssne_index_rows *rows, ssne_error *err) {
@@ -163,7 +167,7 @@ static ssne_code read_records(int file, const char *path, const ssne_index_head 
     SSNE_TRY(ssne_read_at(file, piece, n * width, begin + (rows->first + at) * width, err));
     for (int64_t i = 0; i < n; i++) {
       if (piece[i].name_end <= before.name_end || piece[i].name_end > head->names_size ||
-          piece[i].label < -1 || piece[i].label > INT32_MAX)
+          piece[i].label < -1 || piece[i].label > INT32_MAX || !is_place(&piece[i].place))
         return fail_damaged(path, err);
       before = piece[i];
       rows->place[at + i] = piece[i].place;

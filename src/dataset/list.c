@@ -148,7 +148,9 @@ static ssne_code read_rows(list *l, gather *g, ssne_error *err) {
     SSNE_TRY(take_row(l, &r, err));
   }
   if (g->out->count == 0) return ssne_fail(err, SSNE_USAGE, "%s: no images", l->source);
-  return ssne_gather_label(g, l->names, l->source, "line", err);
+  ssne_label_kind kind = SSNE_LABELS_NONE;
+  SSNE_TRY(ssne_gather_check(g, 0, l->names, l->source, "line", &kind, err));
+  return ssne_gather_assign(g, kind, err);
 }
 
 /* --- the list ---------------------------------------------------------------------------- */

@@ -264,6 +264,15 @@ ssne_code ssne_samples_scan_part(const char *path, int part, int parts, ssne_sam
   return code;
 }
 
+ssne_code ssne_label_kinds_agree(const char *source, ssne_label_kind one, ssne_label_kind other,
+                                 ssne_error *err) {
+  static const char *const words[] = {"none at all", "numbers", "names"};
+  if (one == other) return SSNE_OK;
+  return ssne_fail(err, SSNE_USAGE,
+                   "%s: some of its files have labels that are %s, others %s; give all the same",
+                   source, words[one > other ? one : other], words[one > other ? other : one]);
+}
+
 void ssne_samples_free(ssne_samples *samples) {
   ssne_free(&samples->names);
   ssne_free(&samples->name_offset);

@@ -330,6 +330,12 @@ static void keep_images(tar *t, bool in_folders, int64_t skipped) {
 static ssne_code order_folders(tar *t, ssne_error *err) {
   keep_images(t, false, 0);
   const int64_t skipped = common_folder(t);
+  if (skipped > 0 && t->input->containers > 1)
+    return ssne_fail(err, SSNE_USAGE,
+                     "%s: all in it lies below folders in one folder, %.*s: of several tars it is "
+                     "not clear whether that is a class; make the tars so that class folders hold "
+                     "the images",
+                     t->path, (int)skipped - 1, t->text + t->entries[0].name);
   bool classes = false;
   for (int64_t i = 0; i < t->count; i++)
     classes = classes || strchr(t->text + t->entries[i].name + skipped, '/');
@@ -390,14 +396,26 @@ static ssne_code deliver(tar *t, gather *g, ssne_error *err) {
   return SSNE_OK;
 }
 
-static ssne_code scan_one(const ssne_input *input, int64_t number, gather *g, bool *folders,
+/* What the labels of a tar are, the rows of which begin at `from`, must be what those of the others
+ * are; *kind is -1 before the first. */
+static ssne_code agree_kind(const tar *t, const gather *g, int64_t from, int *kind,
+                            ssne_error *err) {
+  ssne_label_kind own = SSNE_LABELS_NONE;
+  if (from == g->out->count) return SSNE_OK; /* no images */
+  SSNE_TRY(ssne_gather_check(g, from, !t->webdataset, t->input->source, NULL, &own, err));
+  if (*kind < 0) *kind = (int)own;
+  return ssne_label_kinds_agree(t->input->source, own, (ssne_label_kind)*kind, err);
+}
+
+static ssne_code scan_one(const ssne_input *input, int64_t number, gather *g, int *kind,
                           ssne_error *err) {
+  const int64_t from = g->out->count;
   tar t = {.input = input, .number = number, .path = input->container[number], .file = -1};
   SSNE_TRY(ssne_open_regular(t.path, &t.file, &t.size, NULL, err));
   ssne_code code = list_entries(&t, err);
   if (!code) code = order_entries(&t, err);
   if (!code) code = deliver(&t, g, err);
-  *folders = *folders || !t.webdataset;
+  if (!code) code = agree_kind(&t, g, from, kind, err);
   close(t.file);
   ssne_free(&t.text);
   ssne_free(&t.entries);
@@ -409,11 +427,12 @@ static ssne_code scan_tars(const ssne_input *input, int part, int parts, ssne_sa
                            ssne_error *err) {
   gather g = {.out = out};
   const int64_t end = ssne_share_begin(input->containers, parts, part + 1);
-  bool folders = false;
+  int kind = -1;
   ssne_code code = SSNE_OK;
   for (int64_t c = ssne_share_begin(input->containers, parts, part); c < end && !code; c++)
-    code = scan_one(input, c, &g, &folders, err);
-  if (!code) code = ssne_gather_label(&g, folders, input->source, NULL, err);
+    code = scan_one(input, c, &g, &kind, err);
+  if (!code)
+    code = ssne_gather_assign(&g, kind < 0 ? SSNE_LABELS_NONE : (ssne_label_kind)kind, err);
   ssne_gather_end(&g, code != SSNE_OK);
   return code;
 }

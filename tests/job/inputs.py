@@ -140,8 +140,8 @@ def lists():
                                                            "--out", at("bad.h5"), "--fresh"))
 
 
-def refuse(source, *says, options=(), code=2):
-    expect(code, *says, ranks=(3,), of=("extract", "--images", source, *OPTIONS, "--out", at("bad.h5"), "--fresh", *options))
+def refuse(source, *says, options=(), code=2, ranks=(3,)):
+    expect(code, *says, ranks=ranks, of=("extract", "--images", source, *OPTIONS, "--out", at("bad.h5"), "--fresh", *options))
 
 
 # --- tars --------------------------------------------------------------------------------------------
@@ -189,6 +189,23 @@ def shards(rows):
     tar("wds/two-1.tar", [("a.png", FILES[0]), ("a.cls", b"7")])
     refuse(at("wds/two-{0..2}.tar"), "names", "numbers")
     refuse(at("wds/two-{0..3}.tar"), "two-3.tar", "No such file")
+    kinds()
+
+
+def kinds():
+    """What tars are is settled by each, not by which rank has which."""
+    tar("kinds/s-0.tar", [("a.png", FILES[0]), ("a.cls", b"2"), ("b.png", FILES[1]), ("b.cls", b"10")])
+    tar("kinds/s-1.tar", [("read.me", b"no image")])
+    for ranks in 1, 2, 3, 4:
+        got = features(at("kinds/s-{0..1}.tar"), ranks)
+        assert list(got[1]) == [2, 10] and list(got[2]) == [], (ranks, got[1:])
+    tar("kinds/m-0.tar", [("a.png", FILES[0]), ("a.cls", b"2")])
+    tar("kinds/m-1.tar", [("cat/1.png", FILES[1]), ("dog/1.png", FILES[2])])
+    refuse(at("kinds/m-{0..1}.tar"), "names", "numbers", ranks=(1, 2, 3, 4))
+    tar("kinds/n-0.tar", [("cat/images/1.png", FILES[0])])
+    tar("kinds/n-1.tar", [("cat/images/2.png", FILES[1]), ("dog/images/3.png", FILES[2])])
+    refuse(at("kinds/n-{0..1}.tar"), "n-0.tar", "one folder, cat", "not clear", ranks=(1, 2))
+    refuse(tar("bad.tar", [("a.png", FILES[0]), ("a.cls", b"1"), ("b.cls", b"1")]), "b.cls", "without an image")
 
 
 def bad_tars(rows):
