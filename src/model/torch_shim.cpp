@@ -35,7 +35,8 @@ struct ssne_network {
   jit::Module module;
   at::Device device = at::kCPU;
   at::ScalarType type = at::kFloat;
-  std::vector<int64_t> shape; /* batch, channels, height, width */
+  std::vector<int64_t> shape;                             /* batch, channels, height, width */
+  at::MemoryFormat layout = at::MemoryFormat::Contiguous; /* of what the module takes */
   ssne_pool pool = SSNE_POOL_AVERAGE;
   std::vector<int64_t> widths; /* features a row of each output; empty: not known yet */
   bool several = false;        /* outputs, in a tuple */
@@ -247,38 +248,36 @@ at::Tensor pooled(const at::Tensor &t, ssne_pool pool) {
   return t.select(1, 0);
 }
 
-/* What the network returns, as features: [batch, width] of float32, contiguous, in main memory. */
-at::Tensor features_of(const ssne_network &m, const at::IValue &output) {
+/* What the network returns, as features: [images, width] of float32, contiguous, in main memory. */
+at::Tensor features_of(const ssne_network &m, const at::IValue &output, int64_t images) {
   if (!output.isTensor())
     throw refusal{SSNE_USAGE, "the model returns a " + output.tagKind() +
                                   ", not one tensor: choose one of its layers with --layer"};
   at::Tensor t = output.toTensor();
-  if (t.dim() < 1 || t.size(0) != m.shape[0] || t.numel() == 0)
+  if (t.dim() < 1 || t.size(0) != images || t.numel() == 0)
     throw refusal{SSNE_USAGE, "the model returns " + shape_text(t.sizes()) + " for a batch of " +
-                                  std::to_string(m.shape[0]) + " images, not a row for each"};
+                                  std::to_string(images) + " images, not a row for each"};
   t = pooled(t.to(at::kFloat), m.pool);
-  return t.to(at::kCPU).reshape({m.shape[0], -1}).contiguous();
+  return t.to(at::kCPU).reshape({images, -1}).contiguous();
 }
 
 /* Each output of one run of the module on these images. */
-std::vector<at::IValue> run_module(const ssne_network &m, const jit::Module &module,
-                                   const at::Tensor &images) {
+std::vector<at::IValue> run_module(const ssne_network &m, const at::Tensor &images) {
   /* a copy in any case: a model may change its input in place */
-  const at::Tensor input = images.to(m.device, m.type, false, true, at::MemoryFormat::Contiguous);
-  const at::IValue output = module.get_method("forward")({input});
+  const at::Tensor input = images.to(m.device, m.type, false, true, m.layout);
+  const at::IValue output = m.module.get_method("forward")({input});
   if (m.several) return output.toTupleRef().elements().vec();
   return {output};
 }
 
-/* The features of a batch, of each output. */
-std::vector<at::Tensor> compute(const ssne_network &m, const float *images) {
+/* The features of these images, of each output. */
+std::vector<at::Tensor> compute(const ssne_network &m, const at::Tensor &images) {
   const c10::InferenceMode inference;
   /* a new thread comes with OpenMP's number of threads, and oneDNN would use it */
   if (at::get_num_threads() != 1) at::set_num_threads(1);
-  const at::Tensor batch = at::from_blob(const_cast<float *>(images), m.shape, at::kFloat);
   std::vector<at::Tensor> features;
-  for (const at::IValue &output : run_module(m, m.module, batch))
-    features.push_back(features_of(m, output));
+  for (const at::IValue &output : run_module(m, images))
+    features.push_back(features_of(m, output, images.size(0)));
   for (size_t i = 0; i < m.widths.size(); i++)
     if (features[i].size(1) != m.widths[i])
       throw refusal{SSNE_FAILED, "the model returns " + std::to_string(features[i].size(1)) +
@@ -293,94 +292,66 @@ void settle_executor(const jit::Module &module) {
       ._set_initial_executor_execution_mode(jit::ExecutorExecutionMode::SIMPLE);
 }
 
-/* Runs a batch of zeros, which compiles the graph and tells the widths. */
-void warm_up(ssne_network &m) {
+/* --- making ready ----------------------------------------------------------------------------- */
+
+/* A way to run a network. All compute the same, up to rounding. */
+struct form {
+  bool frozen;             /* weights folded into the graph, batch normalisation into weights */
+  at::MemoryFormat layout; /* of images and weights */
+};
+
+/* The quickest first. oneDNN, and cuDNN in half precision, need no reordering where channels come
+ * last; but a module that flattens its maps with view() does not take them so. What libtorch cannot
+ * freeze runs as it is. (docs/models.md says why jit::optimize_for_inference is not among them.) */
+std::vector<form> forms_of(const ssne_network &m) {
+  const auto plain = at::MemoryFormat::Contiguous, last = at::MemoryFormat::ChannelsLast;
+  if (m.device.is_cuda() && m.type == at::kFloat) return {{true, plain}, {false, plain}};
+  return {{true, last}, {true, plain}, {false, plain}};
+}
+
+/* Of the convolutions' weights, in place. */
+void lay_out(const jit::Module &module, at::MemoryFormat layout) {
+  for (const at::Tensor &t : module.parameters())
+    if (t.dim() == 4) t.set_data(t.contiguous(layout));
+}
+
+/* Gives m.module this form and runs zeros through it, which compiles the graph and tells the
+ * widths. */
+void take_form(ssne_network &m, const jit::Module &module, const form &f, int64_t images) {
+  lay_out(module, f.layout);
+  m.layout = f.layout;
+  m.module = f.frozen ? jit::freeze(module) : module;
   settle_executor(m.module);
-  const at::Tensor zeros = at::zeros(m.shape, at::kFloat);
-  for (const at::Tensor &t : compute(m, zeros.data_ptr<float>())) m.widths.push_back(t.size(1));
+  std::vector<int64_t> shape = m.shape, widths;
+  shape[0] = images;
+  for (const at::Tensor &t : compute(m, at::zeros(shape))) widths.push_back(t.size(1));
+  m.widths = widths;
 }
 
-/* Values such as images have, the same at any time. */
-at::Tensor trial_images(const ssne_network &m) {
-  std::vector<int64_t> shape = m.shape;
-  shape[0] = std::min<int64_t>(shape[0], 2);
-  const int64_t count = c10::multiply_integers(shape);
-  return at::sin(at::arange(count, at::kDouble) * 1.7).mul(2).to(at::kFloat).reshape(shape);
-}
-
-/* What the module makes of them, of each output. */
-std::vector<at::Tensor> try_out(const jit::Module &module, const ssne_network &m) {
-  const c10::InferenceMode inference;
-  settle_executor(module);
-  std::vector<at::Tensor> all;
-  for (const at::IValue &output : run_module(m, module, trial_images(m)))
-    all.push_back(output.toTensor().to(at::kDouble));
-  return all;
-}
-
-/* How far an output of one differs from that of the other, of the largest value, where that is more
- * than `tolerance` or not a number; else 0. */
-double difference(const std::vector<at::Tensor> &right, const std::vector<at::Tensor> &other,
-                  double tolerance) {
-  for (size_t i = 0; i < right.size(); i++) {
-    const double error = (right[i] - other[i]).abs().max().item<double>();
-    const double share = error == 0 ? 0 : error / right[i].abs().max().item<double>();
-    if (!(share <= tolerance)) return share;
+/* The first form that takes this many images; else false, and why the last did not. */
+bool try_forms(ssne_network &m, const jit::Module &module, int64_t images,
+               std::exception_ptr *failure) {
+  for (const form &f : forms_of(m)) {
+    try {
+      take_form(m, module, f, images);
+      return true;
+    } catch (...) {
+      *failure = std::current_exception();
+    }
   }
-  return 0;
+  return false;
 }
 
-/* Not for users: what libtorch has to say of the form that it made itself. */
-#if TORCH_VERSION_MAJOR >= 2
-using c10::WarningUtils::WarningHandlerGuard;
-struct silence : c10::WarningHandler {
-  void process(const c10::Warning &) override {
-  }
-};
-#else
-using c10::Warning::WarningHandlerGuard;
-struct silence : c10::WarningHandler {
-  void process(const c10::SourceLocation &, const std::string &, bool) override {
-  }
-};
-#endif
-
-/* Fused for oneDNN. That must not change what the network computes: libtorch 1.13 makes errors of
- * some hundredths with the hard swish of MobileNet V3, without a word. */
-void optimise(const jit::Module &plain, ssne_network &m) {
-  const double tolerance = m.type == at::kFloat ? 1e-4 : 0.1;
-  const jit::Module fused = jit::optimize_for_inference(m.module);
-  m.module = jit::freeze(plain); /* the other is changed in place */
-  silence silent;
-  const WarningHandlerGuard quiet(&silent);
-  const double error = difference(try_out(m.module, m), try_out(fused, m), tolerance);
-  if (error == 0)
-    m.module = fused;
-  else
-    m.warning += std::string(m.warning.empty() ? "" : "; and ") +
-                 "libtorch's fused form of this network is wrong by " + std::to_string(error) +
-                 " of the largest value, and is not used; the plain form is slower";
-}
-
-/* The module with its weights folded in and, on a CPU, for oneDNN; false where libtorch cannot. */
-bool try_optimised(ssne_network &m) {
-  const jit::Module plain = m.module;
-  try {
-    m.module = jit::freeze(plain);
-    if (m.device.is_cpu()) optimise(plain, m);
-    warm_up(m);
-    return true;
-  } catch (const std::exception &) {
-    m.module = plain;
-    return false;
-  }
-}
-
-/* As a user asked for it: what the model itself says against the batch is the user's to mend. */
+/* What the model itself says against a whole batch is the user's to mend. */
 void make_ready(ssne_network &m) {
-  if (try_optimised(m)) return;
+  const jit::Module module = m.module;
+  std::exception_ptr failure;
+  /* two images are enough, but for a model that was traced with a fixed batch */
+  const int64_t few = m.device.is_cpu() ? std::min<int64_t>(m.shape[0], 2) : m.shape[0];
+  if (try_forms(m, module, few, &failure)) return;
+  if (try_forms(m, module, m.shape[0], &failure)) return;
   try {
-    warm_up(m);
+    std::rethrow_exception(failure);
   } catch (const std::exception &) {
     const std::string reason = current_essence();
     if (m.type == at::kHalf && m.device.is_cpu())
@@ -431,7 +402,8 @@ const char *device(const ssne_network *m) {
 
 ssne_code run(const ssne_network *m, const float *images, float *features, ssne_error *err) {
   try {
-    for (const at::Tensor &t : compute(*m, images)) {
+    const at::Tensor batch = at::from_blob(const_cast<float *>(images), m->shape, at::kFloat);
+    for (const at::Tensor &t : compute(*m, batch)) {
       std::memcpy(features, t.data_ptr<float>(), static_cast<size_t>(t.numel()) * sizeof(float));
       features += t.numel();
     }
