@@ -274,8 +274,6 @@ static ssne_code choose_size(extraction *x, ssne_error *err) {
                                   .crop = (int)o->crop,
                                   .channels = o->channels[0] - '0',
                                   .bicubic = strcmp(o->interpolation, "bicubic") == 0};
-  memcpy(x->transform.mean, o->mean, sizeof o->mean);
-  memcpy(x->transform.std, o->std, sizeof o->std);
   for (int c = 0; c < 3; c++)
     if (o->std[c] == 0) return ssne_fail(err, SSNE_USAGE, "--std: colours cannot be divided by 0");
   int size[2] = {(int)o->crop, (int)o->crop};
@@ -303,7 +301,7 @@ static ssne_code load_model(extraction *x, ssne_error *err) {
   static const char *const devices[] = {"auto", "cpu", "cuda", NULL};
   static const char *const precisions[] = {"float32", "bfloat16", "float16", NULL};
   const extract_options *o = &x->j->options.extract;
-  const ssne_model_options options = {
+  ssne_model_options options = {
       .path = o->model,
       .layers = o->layer,
       .drop_last = o->drop_last,
@@ -317,6 +315,8 @@ static ssne_code load_model(extraction *x, ssne_error *err) {
       .width = x->width,
       .local_rank = x->j->local_rank,
   };
+  memcpy(options.mean, o->mean, sizeof o->mean);
+  memcpy(options.std, o->std, sizeof o->std);
   return ssne_model_load(&options, &x->model, err);
 }
 
@@ -447,6 +447,20 @@ static ssne_code stop_here(const extraction *x, ssne_error *err) {
   return ssne_stop_fail(x->j->stop, what, err);
 }
 
+/* Collective. */
+static ssne_code say_halved(const extraction *x, ssne_error *err) {
+  int halved = ssne_model_halved(x->model);
+  SSNE_TRY(ssne_mpi_check(MPI_Allreduce(MPI_IN_PLACE, &halved, 1, MPI_INT, MPI_SUM, x->j->comm),
+                          "MPI_Allreduce", err));
+  if (halved > 0)
+    ssne_log_warn(x->j->log,
+                  "memory did not suffice for batches of %" PRId64
+                  " on %d of %d ranks, which ran them as two halves from then on; these may round "
+                  "otherwise: use a smaller --batch",
+                  x->j->options.extract.batch, halved, x->j->ranks);
+  return SSNE_OK;
+}
+
 static ssne_code run_pipeline(extraction *x, ssne_heartbeat *beat, ssne_error *err) {
   const pipeline_plan plan = {.partition = x->images.partition,
                               .input = x->input,
@@ -463,6 +477,7 @@ static ssne_code run_pipeline(extraction *x, ssne_heartbeat *beat, ssne_error *e
   double writing = 0;
   int64_t bad = 0;
   const int64_t before = x->rows_done;
+  const double start = ssne_clock();
   ssne_code code = ssne_agree(x->j->comm, pipeline_start(&plan, &p, err), err);
   if (code != SSNE_OK) {
     pipeline_stop(&p, NULL); /* it runs, if another rank's did not start */
@@ -474,7 +489,9 @@ static ssne_code run_pipeline(extraction *x, ssne_heartbeat *beat, ssne_error *e
   pipeline_stop(&p, &times);
   if (code == SSNE_OK) code = judge_bad(x, bad, err);
   if (code == SSNE_OK && x->stopped) code = stop_here(x, err);
+  SSNE_TRY(say_halved(x, err));
   const int64_t treated = x->rows_done - before;
+  ssne_stages_add(&x->j->stages, "features", treated, ssne_clock() - start);
   ssne_stages_add(&x->j->stages, "decode (thread seconds)", treated, times.decoding);
   ssne_stages_add(&x->j->stages, "transform (thread seconds)", treated, times.transform);
   ssne_stages_add(&x->j->stages, "network (thread seconds)", treated, times.network);
@@ -525,6 +542,29 @@ static ssne_code finish(extraction *x, ssne_error *err) {
   const ssne_code code = ssne_store_change(x->store, done, 2, err);
   ssne_free(&stages);
   return code == SSNE_OK ? ssne_store_publish(&x->store, err) : code;
+}
+
+/* Collective: the record says where each rank runs its network. */
+static ssne_code name_devices(const extraction *x, ssne_error *err) {
+  struct place {
+    char host[MPI_MAX_PROCESSOR_NAME], device[256];
+  } own = {"", ""}, *all = NULL;
+  const job *j = x->j;
+  int length = 0;
+  SSNE_TRY(
+      ssne_mpi_check(MPI_Get_processor_name(own.host, &length), "MPI_Get_processor_name", err));
+  snprintf(own.device, sizeof own.device, "%s", ssne_model_device(x->model));
+  SSNE_TRY_ALL(
+      j->comm,
+      j->rank == 0 ? ssne_alloc(&all, j->ranks, sizeof *all, "names of hosts", err) : SSNE_OK, err);
+  const ssne_code code =
+      ssne_mpi_check(MPI_Gather(&own, sizeof own, MPI_BYTE, all, sizeof own, MPI_BYTE, 0, j->comm),
+                     "MPI_Gather", err);
+  for (int r = 0; all && code == SSNE_OK && r < j->ranks; r++)
+    ssne_log_event(j->log, "device", "{s:i, s:s, s:s}", "rank", r, "host", all[r].host, "device",
+                   all[r].device);
+  ssne_free(&all);
+  return code;
 }
 
 static void introduce(const extraction *x) {
@@ -591,6 +631,7 @@ static ssne_code prepare(extraction *x, ssne_error *err) {
 static ssne_code extract_rows(extraction *x, found what, ssne_error *err) {
   SSNE_TRY(prepare(x, err));
   introduce(x);
+  SSNE_TRY(name_devices(x, err));
   if (what == PARTIAL) SSNE_TRY(accept_partial(x, &x->resumed, err));
   if (!x->resumed) SSNE_TRY(create_file(x, err));
   if (x->resumed) {

@@ -28,7 +28,7 @@ struct pipeline {
 /* What one worker holds. */
 typedef struct worker {
   pipeline *p;
-  float *input; /* [batch, channels, height, width] */
+  uint8_t *input; /* [batch, height, width, channels] */
   ssne_input_reader reader;
   ssne_transform_work transform;
   pipeline_times times;
@@ -36,7 +36,7 @@ typedef struct worker {
 
 /* --- one block --------------------------------------------------------------------------- */
 
-static ssne_code prepare_image(worker *w, int64_t own_row, float *out, ssne_error *err) {
+static ssne_code prepare_image(worker *w, int64_t own_row, uint8_t *out, ssne_error *err) {
   const pipeline_plan *plan = &w->p->plan;
   SSNE_TRY(ssne_input_read(plan->input, plan->images->names + plan->images->name_offset[own_row],
                            shard_place(plan->images, own_row), &w->reader, err));
@@ -55,7 +55,7 @@ static ssne_code decode_block(worker *w, pipeline_block *block, ssne_error *err)
   const pipeline_plan *plan = &w->p->plan;
   const int64_t size = (int64_t)plan->transform.channels * plan->width * plan->height;
   const int64_t first = block->block * w->p->batch - plan->partition.first_row;
-  memset(w->input, 0, (size_t)(w->p->batch * size) * sizeof *w->input);
+  memset(w->input, 0, (size_t)(w->p->batch * size));
   memset(block->reason, 0, (size_t)(w->p->batch * PIPELINE_REASON_WIDTH));
   block->bad = 0;
   for (int64_t r = 0; r < block->rows; r++) {
@@ -70,7 +70,7 @@ static ssne_code decode_block(worker *w, pipeline_block *block, ssne_error *err)
     }
     block->state[r] = SAMPLE_BAD;
     block->bad++;
-    memset(w->input + r * size, 0, (size_t)size * sizeof *w->input);
+    memset(w->input + r * size, 0, (size_t)size);
     snprintf(block->reason + r * PIPELINE_REASON_WIDTH, PIPELINE_REASON_WIDTH, "%.*s",
              PIPELINE_REASON_WIDTH - 1, reason.text);
   }
@@ -140,7 +140,7 @@ static void give_up(pipeline *p, const ssne_error *err) {
 static ssne_code equip(worker *w, ssne_error *err) {
   const pipeline_plan *plan = &w->p->plan;
   return ssne_alloc(&w->input, w->p->batch * plan->transform.channels * plan->width * plan->height,
-                    sizeof(float), "pixels of a batch", err);
+                    1, "pixels of a batch", err);
 }
 
 static void *work(void *argument) {

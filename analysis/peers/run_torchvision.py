@@ -1,6 +1,6 @@
 """torchvision: ImageFolder, its transforms and PyTorch's DataLoader, the network in this process. Started by
-bench-extract with name=value arguments; saves the features and prints what it took as JSON, imports, the
-folder's scan and the loading of the network left out."""
+bench-extract with name=value arguments; saves the features and prints the seconds of its loop as JSON: imports,
+the folder's scan and the loading of the network left out."""
 import json
 import sys
 import time

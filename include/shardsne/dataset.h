@@ -107,7 +107,6 @@ typedef struct ssne_transform {
   int crop;     /* side of the centre crop; 0: keep the whole */
   int channels; /* of the result: 3, or 1, for which the image must be gray (ssne_image_gray) */
   bool bicubic; /* how to resize; else bilinear */
-  double mean[3], std[3];
 } ssne_transform;
 
 /* Width and height that an image of `width` x `height` has after resizing and cropping. */
@@ -120,14 +119,14 @@ typedef struct ssne_transform_work {
   ssne_buffer rows, coefficients;
 } ssne_transform_work;
 
-/* torchvision's Resize, CenterCrop, ToTensor, Normalize on a PIL image: `out` [channels, height,
- * width] becomes (value / 255 - mean) / std, float32. Resize is Pillow's antialiased bilinear or
- * bicubic filter with its 8-bit fixed-point arithmetic (two passes, horizontal first), the long
- * side truncated; the crop begins at (size - crop) / 2 rounded half to even, and pads with zeros
- * before Normalize where the image is smaller, as torchvision does. `out_width` and `out_height`
- * are what the caller made room for; an image of another size is an error that names both. */
+/* torchvision's Resize and CenterCrop on a PIL image, to the bit: `out` [height, width, channels].
+ * Resize is Pillow's antialiased bilinear or bicubic filter with its 8-bit fixed-point arithmetic
+ * (two passes, horizontal first), the long side truncated; the crop begins at (size - crop) / 2
+ * rounded half to even, and pads with zeros where the image is smaller, as torchvision does.
+ * `out_width` and `out_height` are what the caller made room for; an image of another size is an
+ * error that names both. */
 ssne_code ssne_transform_apply(const ssne_transform *t, const ssne_image *image, int out_width,
-                               int out_height, ssne_transform_work *work, float *out,
+                               int out_height, ssne_transform_work *work, uint8_t *out,
                                ssne_error *err);
 
 void ssne_transform_work_free(ssne_transform_work *work);

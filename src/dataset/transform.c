@@ -2,6 +2,7 @@
 #include "resize.h"
 
 #include <limits.h>
+#include <string.h>
 
 /* --- sizes ------------------------------------------------------------------------------- */
 
@@ -46,44 +47,24 @@ void ssne_transform_size(const ssne_transform *t, int width, int height, int *ou
 
 /* --- pixels ------------------------------------------------------------------------------ */
 
-/* The float of each of the 256 values of a channel, computed as ToTensor and Normalize do. */
-static void set_table(const ssne_transform *t, float table[3][256]) {
-  for (int c = 0; c < t->channels; c++) {
-    const float mean = (float)t->mean[c], std = (float)t->std[c];
-    for (int v = 0; v < 256; v++) table[c][v] = ((float)v / 255.0f - mean) / std;
-  }
-}
-
-static void fill(float *out, int64_t count, float value) {
-  for (int64_t i = 0; i < count; i++) out[i] = value;
-}
-
-/* One row of the output: padding, the pixels at `rgb`, padding. */
-static void write_row(const uint8_t *rgb, int channels, const span *columns, float table[3][256],
-                      float *out, int64_t plane) {
-  const int64_t count = columns->window.count, end = columns->pad + count;
-  for (int c = 0; c < channels; c++) {
-    float *row = out + c * plane;
-    fill(row, columns->pad, table[c][0]);
-    for (int64_t x = 0; x < count; x++) row[columns->pad + x] = table[c][rgb[3 * x + c]];
-    fill(row + end, columns->output - end, table[c][0]);
-  }
-}
-
+/* The kept part of an image, within the zeros that pad it: `rgb` is its first pixel, its rows
+ * `stride` bytes apart. A gray image has three equal channels, of which one is wanted. */
 static void write_rows(const uint8_t *rgb, int64_t stride, int channels, const span *columns,
-                       const span *rows, float table[3][256], float *out) {
-  const int64_t width = columns->output, plane = width * rows->output;
-  const int64_t above = rows->pad, below = rows->output - above - rows->window.count;
-  for (int c = 0; c < channels; c++) {
-    fill(out + c * plane, above * width, table[c][0]);
-    fill(out + (c + 1) * plane - below * width, below * width, table[c][0]);
+                       const span *rows, uint8_t *out) {
+  const int64_t width = columns->window.count, line = columns->output * channels;
+  if (columns->pad > 0 || width < columns->output || rows->window.count < rows->output)
+    memset(out, 0, (size_t)(line * rows->output));
+  out += rows->pad * line + columns->pad * channels;
+  for (int64_t y = 0; y < rows->window.count; y++, rgb += stride, out += line) {
+    if (channels == 3)
+      memcpy(out, rgb, (size_t)width * 3);
+    else
+      for (int64_t x = 0; x < width; x++) out[x] = rgb[3 * x];
   }
-  for (int64_t y = 0; y < rows->window.count; y++)
-    write_row(rgb + y * stride, channels, columns, table, out + (above + y) * width, plane);
 }
 
 ssne_code ssne_transform_apply(const ssne_transform *t, const ssne_image *image, int out_width,
-                               int out_height, ssne_transform_work *work, float *out,
+                               int out_height, ssne_transform_work *work, uint8_t *out,
                                ssne_error *err) {
   span columns, rows;
   make_spans(t, image->width, image->height, &columns, &rows);
@@ -92,16 +73,14 @@ ssne_code ssne_transform_apply(const ssne_transform *t, const ssne_image *image,
                      "%d x %d pixels become %d x %d, not %d x %d; resize and crop to one size",
                      image->width, image->height, clipped(columns.output), clipped(rows.output),
                      out_width, out_height);
-  float table[3][256];
-  set_table(t, table);
   if (columns.window.size == image->width && rows.window.size == image->height) {
     const int64_t stride = (int64_t)image->width * 3;
     write_rows(image->rgb + rows.window.first * stride + columns.window.first * 3, stride,
-               t->channels, &columns, &rows, table, out);
+               t->channels, &columns, &rows, out);
     return SSNE_OK;
   }
   SSNE_TRY(ssne_resize(image, columns.window, rows.window, t->bicubic, work, err));
-  write_rows(work->resized.rgb, columns.window.count * 3, t->channels, &columns, &rows, table, out);
+  write_rows(work->resized.rgb, columns.window.count * 3, t->channels, &columns, &rows, out);
   return SSNE_OK;
 }
 

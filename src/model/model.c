@@ -69,6 +69,10 @@ const char *ssne_model_warning(const ssne_model *model) {
   return model->torch->warning(model->network);
 }
 
+bool ssne_model_halved(const ssne_model *model) {
+  return model->torch->halved(model->network);
+}
+
 /* In double precision, from the first feature to the last: the same bits everywhere. */
 static void divide_by_length(float *row, int64_t width) {
   double squares = 0;
@@ -78,9 +82,9 @@ static void divide_by_length(float *row, int64_t width) {
   for (int64_t i = 0; i < width; i++) row[i] = (float)(row[i] / length);
 }
 
-ssne_code ssne_model_run(const ssne_model *model, const float *images, float *features,
+ssne_code ssne_model_run(const ssne_model *model, const uint8_t *pixels, float *features,
                          ssne_error *err) {
-  SSNE_TRY(model->torch->run(model->network, images, features, err));
+  SSNE_TRY(model->torch->run(model->network, pixels, features, err));
   if (!model->unit_length) return SSNE_OK;
   const int outputs = ssne_model_outputs(model);
   for (int i = 0; i < outputs; i++) {

@@ -32,12 +32,13 @@ typedef struct ssne_model_options {
   ssne_device device; /* AUTO: the rank's GPU where libtorch has CUDA and sees one */
   ssne_precision precision;               /* of the network; features always come back as float32 */
   int64_t batch, channels, height, width; /* shape of every batch */
-  int local_rank;                         /* chooses the GPU: local_rank modulo the visible ones */
+  double mean[3], std[3]; /* of each channel: the network gets (value / 255 - mean) / std */
+  int local_rank;         /* chooses the GPU: local_rank modulo the visible ones */
 } ssne_model_options;
 
-/* Loads and prepares the model and runs one batch of zeros through it, which warms it up and tells
- * the width of its features. One compute thread is used a call, so that a caller may run several
- * calls at once on a CPU and the result does not depend on how many.
+/* Loads and prepares the model and runs black images through it (two on a CPU, a batch on a GPU),
+ * which warms it up and tells the width of its features. One compute thread is used a call, so that
+ * a caller may run several calls at once on a CPU and the result does not depend on how many.
  *
  * `layers` names modules below the model, "avgpool" or further inside "layer3.2": the features are
  * what that module returns within the model's own forward (skip connections and functional calls
@@ -64,18 +65,23 @@ int ssne_model_outputs(const ssne_model *model);
 int64_t ssne_model_width(const ssne_model *model, int output);
 
 /* What a user should know: that with drop_last the kept children do not run one after the other in
- * the model's own forward; that the form of the network which libtorch makes for speed computes
- * something else, and is not used. NULL: nothing. Valid as long as the model. */
+ * the model's own forward. NULL: nothing. Valid as long as the model. */
 const char *ssne_model_warning(const ssne_model *model);
 
-/* "cpu", or "cuda:1 NVIDIA H200". Valid as long as the model. */
+/* "cpu", or "cuda:1 NVIDIA H200 GPU-" and its UUID. Valid as long as the model. */
 const char *ssne_model_device(const ssne_model *model);
 
-/* Runs one batch: `images` [batch, channels, height, width] to `features`, [batch, width] of each
- * output, one after the other.
- * Thread-safe. Not-finite features are passed on as they are. */
-ssne_code ssne_model_run(const ssne_model *model, const float *images, float *features,
+/* Runs one batch: `pixels` [batch, height, width, channels] to `features`, [batch, width] of each
+ * output, one after the other. Bytes go to the device, and become ToTensor's and Normalize's
+ * float32 there. On a GPU each call under way has a stream of its own, so that one's copy passes
+ * beside another's work. Where memory does not suffice, the batch is run as two halves, and so is
+ * every later one (ssne_model_halved); where it still does not, that is an error. Thread-safe.
+ * Not-finite features are passed on as they are. */
+ssne_code ssne_model_run(const ssne_model *model, const uint8_t *pixels, float *features,
                          ssne_error *err);
+
+/* Whether batches have come to be run as two halves, which may round otherwise. */
+bool ssne_model_halved(const ssne_model *model);
 
 /* Frees *model, if any, and sets it to NULL. */
 void ssne_model_destroy(ssne_model **model);

@@ -7,6 +7,7 @@
 
 #include "shardsne/memory.h"
 #include "torch_graph.h"
+#include "torch_streams.h"
 
 #include <ATen/Context.h>
 #include <ATen/Parallel.h>
@@ -15,8 +16,10 @@
 #include <torch/version.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <climits>
+#include <cstdio>
 #include <cstring>
 #include <dlfcn.h>
 #include <exception>
@@ -35,13 +38,16 @@ struct ssne_network {
   jit::Module module;
   at::Device device = at::kCPU;
   at::ScalarType type = at::kFloat;
-  std::vector<int64_t> shape;                             /* batch, channels, height, width */
+  std::vector<int64_t> shape; /* batch, height, width, channels: of the pixels */
   at::MemoryFormat layout = at::MemoryFormat::Contiguous; /* of what the module takes */
+  at::Tensor most, mean, std; /* [1, channels, 1, 1] on the device: 255, and Normalize's */
   ssne_pool pool = SSNE_POOL_AVERAGE;
   std::vector<int64_t> widths; /* features a row of each output; empty: not known yet */
   bool several = false;        /* outputs, in a tuple */
   std::string warning;         /* empty: none */
   std::string device_name;
+  mutable std::atomic<bool> halved{false}; /* a batch did not fit the memory */
+  mutable ssne::stream_pool streams;
 };
 
 using ssne::current_essence;
@@ -97,20 +103,38 @@ ssne_code explain(ssne_error *err, const char *where) noexcept {
 
 /* --- the device ------------------------------------------------------------------------------- */
 
-/* " NVIDIA H200", asked of the driver itself: libtorch's own way needs the headers of the CUDA
- * toolkit. Empty where the driver does not say. */
+/* "GPU-" and the 16 bytes in groups of 4, 2, 2, 2 and 6. */
+std::string uuid_text(const unsigned char *uuid) {
+  std::string text = "GPU";
+  for (int i = 0; i < 16; i++) {
+    char byte[3];
+    std::snprintf(byte, sizeof byte, "%02x", uuid[i]);
+    if (i == 0 || (i >= 4 && i <= 10 && i % 2 == 0)) text += '-';
+    text += byte;
+  }
+  return text;
+}
+
+/* " NVIDIA H200 GPU-1b2c...", the name and the UUID as nvidia-smi gives them, asked of the driver
+ * itself: libtorch's own way needs the headers of the CUDA toolkit. Empty where it does not say. */
 std::string gpu_name(int index) {
   void *driver = dlopen("libcuda.so.1", RTLD_LAZY);
   if (!driver) return "";
   const auto get = reinterpret_cast<int (*)(int *, int)>(dlsym(driver, "cuDeviceGet"));
   const auto get_name =
       reinterpret_cast<int (*)(char *, int, int)>(dlsym(driver, "cuDeviceGetName"));
-  char name[256] = " ";
+  const auto get_uuid =
+      reinterpret_cast<int (*)(unsigned char *, int)>(dlsym(driver, "cuDeviceGetUuid"));
+  char name[256] = "";
+  unsigned char uuid[16];
   int gpu = 0;
-  if (!get || !get_name || get(&gpu, index) != 0 || get_name(name + 1, sizeof name - 1, gpu) != 0)
-    name[0] = '\0';
+  std::string text;
+  if (get && get(&gpu, index) == 0) {
+    if (get_name && get_name(name, sizeof name, gpu) == 0) text += std::string(" ") + name;
+    if (get_uuid && get_uuid(uuid, gpu) == 0) text += " " + uuid_text(uuid);
+  }
   dlclose(driver);
-  return name;
+  return text;
 }
 
 at::Device choose_device(const ssne_model_options &o) {
@@ -225,6 +249,19 @@ jit::Module prepare_module(const ssne_model_options &o, ssne_network &m) {
   return module;
 }
 
+/* Means and deviations in single precision, as torchvision's Normalize has them. */
+void set_scale(const ssne_model_options &o, ssne_network &m) {
+  const auto each = [&](const double *values) {
+    const at::Tensor t = at::empty({1, o.channels, 1, 1}, at::kFloat);
+    for (int64_t c = 0; c < o.channels; c++) t.data_ptr<float>()[c] = static_cast<float>(values[c]);
+    return t.to(m.device);
+  };
+  const double most[3] = {255, 255, 255};
+  m.most = each(most);
+  m.mean = each(o.mean);
+  m.std = each(o.std);
+}
+
 /* --- running ---------------------------------------------------------------------------------- */
 
 std::string shape_text(at::IntArrayRef shape) {
@@ -261,28 +298,72 @@ at::Tensor features_of(const ssne_network &m, const at::IValue &output, int64_t 
   return t.to(at::kCPU).reshape({images, -1}).contiguous();
 }
 
-/* Each output of one run of the module on these images. */
-std::vector<at::IValue> run_module(const ssne_network &m, const at::Tensor &images) {
-  /* a copy in any case: a model may change its input in place */
-  const at::Tensor input = images.to(m.device, m.type, false, true, m.layout);
-  const at::IValue output = m.module.get_method("forward")({input});
-  if (m.several) return output.toTupleRef().elements().vec();
-  return {output};
+/* The network's input from `pixels` [images, height, width, channels]. Divided by tensors: CUDA's
+ * kernels multiply by the inverse of a plain number, which rounds otherwise. */
+at::Tensor input_of(const ssne_network &m, const at::Tensor &pixels) {
+  const at::Tensor bytes =
+      m.device.is_cuda() ? pixels.pin_memory().to(m.device, /* non_blocking */ true) : pixels;
+  const at::Tensor images = bytes.permute({0, 3, 1, 2}).to(at::kFloat);
+  images.div_(m.most).sub_(m.mean).div_(m.std);
+  return images.to(m.type).contiguous(m.layout);
 }
 
 /* The features of these images, of each output. */
-std::vector<at::Tensor> compute(const ssne_network &m, const at::Tensor &images) {
-  const c10::InferenceMode inference;
-  /* a new thread comes with OpenMP's number of threads, and oneDNN would use it */
-  if (at::get_num_threads() != 1) at::set_num_threads(1);
+std::vector<at::Tensor> compute_whole(const ssne_network &m, const at::Tensor &pixels) {
+  const at::IValue output = m.module.get_method("forward")({input_of(m, pixels)});
   std::vector<at::Tensor> features;
-  for (const at::IValue &output : run_module(m, images))
-    features.push_back(features_of(m, output, images.size(0)));
+  if (m.several)
+    for (const at::IValue &one : output.toTupleRef().elements())
+      features.push_back(features_of(m, one, pixels.size(0)));
+  else
+    features.push_back(features_of(m, output, pixels.size(0)));
   for (size_t i = 0; i < m.widths.size(); i++)
     if (features[i].size(1) != m.widths[i])
       throw refusal{SSNE_FAILED, "the model returns " + std::to_string(features[i].size(1)) +
                                      " features a row for this batch and " +
                                      std::to_string(m.widths[i]) + " for others"};
+  return features;
+}
+
+std::vector<at::Tensor> compute_halves(const ssne_network &m, const at::Tensor &pixels) {
+  const int64_t half = pixels.size(0) / 2;
+  std::vector<at::Tensor> features = compute_whole(m, pixels.narrow(0, 0, half));
+  const std::vector<at::Tensor> rest =
+      compute_whole(m, pixels.narrow(0, half, pixels.size(0) - half));
+  for (size_t i = 0; i < features.size(); i++) features[i] = at::cat({features[i], rest[i]});
+  return features;
+}
+
+/* Of the exception being handled. libtorch's interpreter hands on nothing but its text. */
+bool memory_is_short() {
+  try {
+    throw;
+  } catch (const std::bad_alloc &) {
+    return true;
+  } catch (const std::exception &e) {
+    const std::string text = e.what();
+    return text.find("out of memory") != std::string::npos ||
+           text.find("can't allocate memory") != std::string::npos;
+  } catch (...) {
+    return false;
+  }
+}
+
+/* Whole or, from the first batch on that did not fit the memory, in halves. */
+std::vector<at::Tensor> compute(const ssne_network &m, const at::Tensor &pixels) {
+  const c10::InferenceMode inference;
+  const ssne::stream_pool::borrowed stream(m.streams, m.device);
+  /* a new thread comes with OpenMP's number of threads, and oneDNN would use it */
+  if (at::get_num_threads() != 1) at::set_num_threads(1);
+  if (!m.halved) {
+    try {
+      return compute_whole(m, pixels);
+    } catch (...) {
+      if (!memory_is_short() || pixels.size(0) < 2) throw;
+    }
+  }
+  std::vector<at::Tensor> features = compute_halves(m, pixels);
+  m.halved = true;
   return features;
 }
 
@@ -324,7 +405,7 @@ void take_form(ssne_network &m, const jit::Module &module, const form &f, int64_
   settle_executor(m.module);
   std::vector<int64_t> shape = m.shape, widths;
   shape[0] = images;
-  for (const at::Tensor &t : compute(m, at::zeros(shape))) widths.push_back(t.size(1));
+  for (const at::Tensor &t : compute(m, at::zeros(shape, at::kByte))) widths.push_back(t.size(1));
   m.widths = widths;
 }
 
@@ -342,6 +423,11 @@ bool try_forms(ssne_network &m, const jit::Module &module, int64_t images,
   return false;
 }
 
+/* The shape of a batch as the model sees it. */
+std::string input_text(const ssne_network &m) {
+  return shape_text({m.shape[0], m.shape[3], m.shape[1], m.shape[2]});
+}
+
 /* What the model itself says against a whole batch is the user's to mend. */
 void make_ready(ssne_network &m) {
   const jit::Module module = m.module;
@@ -357,7 +443,7 @@ void make_ready(ssne_network &m) {
     if (m.type == at::kHalf && m.device.is_cpu())
       throw refusal{SSNE_USAGE, "libtorch does not run this model in float16 on a CPU (" + reason +
                                     "): use --precision bfloat16 or float32"};
-    throw refusal{SSNE_USAGE, "the model does not take a batch of " + shape_text(m.shape) + " (" +
+    throw refusal{SSNE_USAGE, "the model does not take a batch of " + input_text(m) + " (" +
                                   reason + "): check --batch, --crop, --layer and --drop-last"};
   }
 }
@@ -373,7 +459,8 @@ ssne_code load(const ssne_model_options *options, ssne_network **out, ssne_error
     m->device_name = m->device.str();
     if (m->device.is_cuda()) m->device_name += gpu_name(m->device.index());
     m->type = scalar_type(options->precision);
-    m->shape = {options->batch, options->channels, options->height, options->width};
+    m->shape = {options->batch, options->height, options->width, options->channels};
+    set_scale(*options, *m);
     m->pool = options->pool;
     m->module = prepare_module(*options, *m);
     make_ready(*m);
@@ -400,17 +487,24 @@ const char *device(const ssne_network *m) {
   return m->device_name.c_str();
 }
 
-ssne_code run(const ssne_network *m, const float *images, float *features, ssne_error *err) {
+ssne_code run(const ssne_network *m, const uint8_t *pixels, float *features, ssne_error *err) {
   try {
-    const at::Tensor batch = at::from_blob(const_cast<float *>(images), m->shape, at::kFloat);
+    const at::Tensor batch = at::from_blob(const_cast<uint8_t *>(pixels), m->shape, at::kByte);
     for (const at::Tensor &t : compute(*m, batch)) {
       std::memcpy(features, t.data_ptr<float>(), static_cast<size_t>(t.numel()) * sizeof(float));
       features += t.numel();
     }
     return SSNE_OK;
   } catch (...) {
+    if (memory_is_short())
+      return ssne_fail(err, SSNE_FAILED,
+                       "the network: out of memory even for half a batch: use a smaller --batch");
     return explain(err, "the network");
   }
+}
+
+bool halved(const ssne_network *m) {
+  return m->halved;
 }
 
 /* --- looking into a model --------------------------------------------------------------------- */
@@ -484,5 +578,5 @@ void destroy(ssne_network **m) {
 
 } // namespace
 
-extern "C" const ssne_torch_table ssne_torch = {load,    outputs, width,   device,
-                                                warning, run,     destroy, describe};
+extern "C" const ssne_torch_table ssne_torch = {load, outputs, width,   device,  warning,
+                                                run,  halved,  destroy, describe};

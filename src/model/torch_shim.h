@@ -23,8 +23,9 @@ typedef struct ssne_torch_table {
   int64_t (*width)(const ssne_network *network, int output);
   const char *(*device)(const ssne_network *network);
   const char *(*warning)(const ssne_network *network);
-  ssne_code (*run)(const ssne_network *network, const float *images, float *features,
+  ssne_code (*run)(const ssne_network *network, const uint8_t *pixels, float *features,
                    ssne_error *err);
+  bool (*halved)(const ssne_network *network);
   void (*destroy)(ssne_network **network);
   ssne_code (*describe)(const ssne_model_options *options, ssne_model_description *out,
                         ssne_error *err);

@@ -1,7 +1,7 @@
 /* Hands the module's results to the Python tests, which know the truth.
  *
  *   driver decode FILE...                             ok WIDTH HEIGHT, then the pixels
- *   driver transform|bicubic|gray RESIZE CROP FILE...  ok WIDTH HEIGHT, then the floats
+ *   driver transform|bicubic|gray RESIZE CROP FILE...  ok WIDTH HEIGHT, then the pixels
  *   driver float|int FILE...                           ok ROWS COLUMNS, then the numbers
  *   driver header ELEMENT ROWS COLUMNS                 a .npy header
  *   driver scan FOLDER                                 ok SAMPLES CLASSES IGNORED, labels, names
@@ -33,17 +33,17 @@ static void images(const ssne_transform *t, char **paths, int count) {
   ssne_transform_work work = {0};
   for (int p = 0; p < count; p++) {
     ssne_error err;
-    float *out = NULL;
+    uint8_t *out = NULL;
     ssne_code code = ssne_image_read(paths[p], &buffer, &image, &err);
     int width = image.width, height = image.height;
     if (!code && t && t->channels == 1) ssne_image_gray(&image);
     if (!code && t) {
       ssne_transform_size(t, image.width, image.height, &width, &height);
-      code = ssne_alloc(&out, (int64_t)width * height * 3, sizeof(float), "numbers", &err);
+      code = ssne_alloc(&out, (int64_t)width * height * 3, 1, "pixels", &err);
       if (!code) code = ssne_transform_apply(t, &image, width, height, &work, out, &err);
     }
     const size_t values = (size_t)width * (size_t)height * (size_t)(t ? t->channels : 3);
-    say(code, &err, width, height, t ? (const void *)out : image.rgb, values * (t ? 4 : 1));
+    say(code, &err, width, height, t ? out : image.rgb, values);
     ssne_free(&out);
   }
   ssne_image_free(&image);
@@ -107,7 +107,7 @@ static void list_input(const char *source, int parts) {
 }
 
 int main(int argc, char **argv) {
-  ssne_transform t = {.channels = 3, .mean = {0.485, 0.456, 0.406}, .std = {0.229, 0.224, 0.225}};
+  ssne_transform t = {.channels = 3};
   ssne_error err;
   if (argc < 3) return 2;
   if (strcmp(argv[1], "decode") == 0) {

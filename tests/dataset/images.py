@@ -18,8 +18,6 @@ except ImportError:
 from driver import answers, check, finish, run
 
 DRIVER = sys.argv[1]
-MEAN = np.array([0.485, 0.456, 0.406], np.float32)
-STD = np.array([0.229, 0.224, 0.225], np.float32)
 rng = np.random.default_rng(7)
 
 
@@ -253,7 +251,7 @@ def test_mutants(folder):
 # --- transforms ------------------------------------------------------------------------------------
 
 def expected_transform(image, resize, crop, kind="transform"):
-    """torchvision's Resize, CenterCrop, ToTensor and Normalize, with Pillow's own resize and crop."""
+    """torchvision's Resize and CenterCrop, with Pillow's own resize and crop."""
     image = image.convert("L") if kind == "gray" else image
     width, height = image.size
     if resize:
@@ -268,10 +266,7 @@ def expected_transform(image, resize, crop, kind="transform"):
         padded.paste(image, (left, top))
         left, top = int(round((padded.width - crop) / 2.0)), int(round((padded.height - crop) / 2.0))
         image = padded.crop((left, top, left + crop, top + crop))
-    pixels = np.asarray(image).astype(np.float32) / np.float32(255)
-    if kind == "gray":
-        return ((pixels - MEAN[0]) / STD[0])[None]
-    return ((pixels - MEAN) / STD).transpose(2, 0, 1)
+    return np.asarray(image)
 
 
 def test_transform(folder):
@@ -286,10 +281,10 @@ def test_transform(folder):
     cases += [(dice.randint(1, 200), dice.randint(0, 250)) for _ in range(8)]
     for kind, (resize, crop) in ((k, c) for c in cases for k in ("transform", "bicubic", "gray")):
         out = answers(run(DRIVER, kind, resize, crop, *paths), len(paths),
-                      lambda w, h: w * h * (4 if kind == "gray" else 12))
+                      lambda w, h: w * h * (1 if kind == "gray" else 3))
         for image, answer in zip(images, out):
             truth = expected_transform(image, resize, crop, kind)
-            good = isinstance(answer, tuple) and answer[:2] == truth.shape[:0:-1] and answer[2] == truth.tobytes()
+            good = isinstance(answer, tuple) and answer[:2] == truth.shape[1::-1] and answer[2] == truth.tobytes()
             check(good, f"{kind} {image.size} resize {resize} crop {crop}: {answer if isinstance(answer, str) else ''}")
 
 

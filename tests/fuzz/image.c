@@ -5,12 +5,11 @@
 #include "shardsne/memory.h"
 
 static void transform(const ssne_image *image) {
-  const ssne_transform t = {.channels = 3, .resize = 8, .crop = 8, .std = {1, 1, 1}};
+  const ssne_transform t = {.channels = 3, .resize = 8, .crop = 8};
   ssne_transform_work work = {0};
   ssne_error err;
-  float out[3 * 8 * 8];
-  if (fuzz_well(ssne_transform_apply(&t, image, 8, 8, &work, out, &err), &err))
-    for (int i = 0; i < 3 * 8 * 8; i++) FUZZ_REQUIRE(out[i] >= 0 && out[i] <= 1);
+  uint8_t out[3 * 8 * 8];
+  fuzz_well(ssne_transform_apply(&t, image, 8, 8, &work, out, &err), &err);
   ssne_transform_work_free(&work);
 }
 

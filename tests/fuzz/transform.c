@@ -20,14 +20,13 @@ static ssne_image make_image(fuzz_bytes *b) {
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
   fuzz_bytes b = {bytes, size};
-  ssne_transform t = {
+  const ssne_transform t = {
       .resize = (int)fuzz_number(&b, 2), .crop = (int)fuzz_number(&b, 2), .channels = 3};
-  for (int c = 0; c < 3; c++) t.std[c] = 1;
   ssne_image image = make_image(&b);
   ssne_transform_work work = {0};
   ssne_error err;
   int width = 0, height = 0;
-  float *out = NULL, none[1];
+  uint8_t *out = NULL, none[1];
   ssne_transform_size(&t, image.width, image.height, &width, &height);
   FUZZ_REQUIRE(width > 0 && height > 0);
   if (width != 3 || height != 1) /* another size than it was to be */
@@ -35,8 +34,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
   if ((int64_t)width * height <= PIXELS) {
     const int64_t count = 3 * (int64_t)width * height;
     FUZZ_REQUIRE(ssne_alloc(&out, count, sizeof *out, "numbers", &err) == SSNE_OK);
-    if (fuzz_well(ssne_transform_apply(&t, &image, width, height, &work, out, &err), &err))
-      for (int64_t i = 0; i < count; i++) FUZZ_REQUIRE(out[i] >= 0 && out[i] <= 1);
+    fuzz_well(ssne_transform_apply(&t, &image, width, height, &work, out, &err), &err);
   }
   ssne_free(&out);
   ssne_image_free(&image);

@@ -2,8 +2,8 @@
  *
  *   driver MODEL.pt IMAGES.raw FEATURES.raw BATCH CHANNELS HEIGHT WIDTH [name=value ...]
  *
- * where the names are layer, drop, pool, unit, precision, device, threads and style. The main
- * thread runs every batch once and writes the features. Then `threads` threads (of POSIX or of
+ * where the names are layer, drop, pool, unit, precision, device, mean, std, threads and style. The
+ * main thread runs every batch once and writes the features. Then `threads` threads (of POSIX or of
  * OpenMP, by `style`) run them all again, three times, each in an order of its own, and must get
  * the same bits. A failure of the library is the exit code and the only line on standard error. */
 #include "check.h"
@@ -23,8 +23,9 @@ typedef struct job {
   int threads;
   bool openmp;
   ssne_model *model;
-  int64_t batches, image_count, feature_count; /* floats a batch */
-  float *images, *features;
+  int64_t batches, image_count, feature_count; /* bytes and floats a batch */
+  uint8_t *images;
+  float *features;
 } job;
 
 typedef struct worker {
@@ -56,6 +57,10 @@ static bool set_pool(ssne_model_options *o, const char *value) {
   return false;
 }
 
+static bool set_scale(double scale[3], const char *value) {
+  return sscanf(value, "%lf,%lf,%lf", &scale[0], &scale[1], &scale[2]) == 3;
+}
+
 static bool set_option(job *j, const char *text) {
   const char *value = strchr(text, '=');
   if (!value) return false;
@@ -75,6 +80,10 @@ static bool set_option(job *j, const char *text) {
     j->threads = (int)strtol(value, NULL, 10);
   else if (IS("style"))
     j->openmp = strcmp(value, "openmp") == 0;
+  else if (IS("mean"))
+    return set_scale(j->options.mean, value);
+  else if (IS("std"))
+    return set_scale(j->options.std, value);
   else
     return IS("precision") && set_precision(&j->options, value);
 #undef IS
@@ -84,7 +93,7 @@ static bool set_option(job *j, const char *text) {
 static ssne_code read_images(job *j, const char *path, ssne_error *err) {
   FILE *f = fopen(path, "rb");
   if (!f || fseek(f, 0, SEEK_END) != 0) return ssne_fail(err, SSNE_FAILED, "cannot open %s", path);
-  const int64_t count = ftell(f) / (int64_t)sizeof(float);
+  const int64_t count = ftell(f);
   rewind(f);
   j->batches = count / j->image_count;
   SSNE_TRY(ssne_alloc(&j->images, count, sizeof *j->images, "pixels", err));
@@ -154,11 +163,11 @@ static ssne_code run(job *j, const char *images, const char *features, ssne_erro
     j->feature_count += o->batch * ssne_model_width(j->model, i);
   SSNE_TRY(ssne_alloc(&j->features, j->batches * j->feature_count, sizeof *j->features, "features",
                       err));
-  float *before = NULL;
-  SSNE_TRY(ssne_alloc(&before, j->image_count, sizeof *before, "pixels", err));
+  uint8_t *before = NULL;
+  SSNE_TRY(ssne_alloc(&before, j->image_count, 1, "pixels", err));
   for (int64_t b = 0; b < j->batches; b++) {
-    const float *batch = j->images + b * j->image_count;
-    const size_t size = (size_t)j->image_count * sizeof *before;
+    const uint8_t *batch = j->images + b * j->image_count;
+    const size_t size = (size_t)j->image_count;
     memcpy(before, batch, size);
     SSNE_TRY(ssne_model_run(j->model, batch, j->features + b * j->feature_count, err));
     CHECK(memcmp(before, batch, size) == 0);
@@ -166,7 +175,8 @@ static ssne_code run(job *j, const char *images, const char *features, ssne_erro
   ssne_free(&before);
   check_threads(j);
   const char *warning = ssne_model_warning(j->model);
-  printf("%s, %s: %s\n", ssne_model_device(j->model), ssne_model_library(), warning ? warning : "");
+  printf("%s, %s: %s%s\n", ssne_model_device(j->model), ssne_model_library(),
+         warning ? warning : "", ssne_model_halved(j->model) ? "halved" : "");
   return write_features(j, features, err);
 }
 

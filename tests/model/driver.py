@@ -21,9 +21,22 @@ def finish():
 
 
 class Driver:
-    def __init__(self, program):
+    """Images are what the networks get, float32 [rows, C, H, W]: made by scaled(), which the driver undoes."""
+
+    def __init__(self, program, mean=(0.5, 0.4, 0.3), std=(0.25, 0.2, 0.3)):
         self.program = program
+        self.mean, self.std = np.array(mean, np.float32), np.array(std, np.float32)
         self.below = tempfile.TemporaryDirectory()
+
+    def scaled(self, pixels):
+        """What ToTensor and Normalize make of bytes [rows, H, W, C]."""
+        channels = pixels.shape[3]
+        images = (pixels.astype(np.float32) / np.float32(255) - self.mean[:channels]) / self.std[:channels]
+        return np.ascontiguousarray(images.transpose(0, 3, 1, 2))
+
+    def random_images(self, *shape, seed=0):
+        rows, channels, height, width = shape
+        return self.scaled(np.random.default_rng(seed).integers(0, 256, (rows, height, width, channels), np.uint8))
 
     def path(self, name):
         return os.path.join(self.below.name, name)
@@ -31,9 +44,12 @@ class Driver:
     def call(self, model, images, batch, openmp_threads=1, **options):
         """images [rows, C, H, W], rows a multiple of batch: the finished process and its features."""
         raw, out = self.path("images.raw"), self.path("features.raw")
-        np.ascontiguousarray(images, np.float32).tofile(raw)
+        channels = images.shape[1]
+        shares = images.transpose(0, 2, 3, 1) * self.std[:channels] + self.mean[:channels]
+        np.rint(shares * 255).astype(np.uint8).tofile(raw)
         if os.path.exists(out):
             os.remove(out)
+        options |= {"mean": ",".join(map(str, self.mean)), "std": ",".join(map(str, self.std))}
         command = [self.program, model, raw, out, batch, *images.shape[1:],
                    *(f"{name}={value}" for name, value in options.items())]
         environment = dict(os.environ, OMP_NUM_THREADS=str(openmp_threads), OPENBLAS_NUM_THREADS="1")

@@ -268,7 +268,8 @@ def check_pools(driver, images):
     driver.check_near("unit length", unit, path, images, BATCH, layer="norm", pool="none", unit=1)
     zeros = nn.Sequential(nn.ReLU(), nn.Flatten())
     path = save(driver, "zeros", torch.jit.script(zeros))
-    features = driver.features("unit length of nothing", path, -np.abs(images), BATCH, unit=1)
+    black = driver.scaled(np.zeros((BATCH, 12, 12, 3), np.uint8))
+    features = driver.features("unit length of nothing", path, black, BATCH, unit=1)
     check(features is not None and not features.any(), "rows of zeros stay")
 
 
@@ -320,10 +321,59 @@ def check_outputs(driver, images):
     driver.check_refused("a scalar", ["a scalar", "batch of 8"], path, images, BATCH)
 
 
+class Viewing(nn.Module):
+    """Flattens its maps as much code does, which takes no maps with channels last."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 5, 3)
+
+    def forward(self, x):
+        return self.conv(x).view(x.size(0), -1)
+
+
+class Hungry(nn.Module):
+    """Its memory holds so many images at once."""
+
+    def __init__(self, most: int):
+        super().__init__()
+        self.most = most
+
+    def forward(self, x):
+        if x.size(0) > self.most:
+            raise RuntimeError("CUDA out of memory. Tried to allocate 20.00 GiB")
+        return x.mean((2, 3))
+
+
+def check_input(driver, images):
+    """What a network gets, to the bit, in one channel as well; and in the layout that it takes."""
+    path = save(driver, "identity", torch.jit.script(nn.Identity()))
+    for what, some in (("three channels", images), ("one channel", images[:, :1].copy())):
+        features = driver.features(what, path, some, BATCH)
+        check(features is not None and features.tobytes() == some.tobytes(), f"{what}: the same bits")
+    model = Viewing().eval()
+    expected = model(torch.from_numpy(images)).detach().numpy()
+    driver.check_near("view", expected, save(driver, "view", torch.jit.script(model)), images, BATCH)
+
+
+def check_memory(driver, images):
+    """A batch that does not fit is run in halves, which is said; half of one that does not is an error."""
+    for most, halved in ((BATCH, False), (BATCH - 1, True), (BATCH // 2, True)):
+        path = save(driver, f"hungry-{most}", torch.jit.script(Hungry(most)))
+        driver.check_near(f"{most} at once", images.mean((2, 3)), path, images, BATCH)
+        done, _ = driver.call(path, images, BATCH)
+        check(("halved" in done.stdout) == halved, f"{most} at once: {done.stdout}")
+    path = save(driver, "starving", torch.jit.script(Hungry(BATCH // 2 - 1)))
+    done, _ = driver.call(path, images, BATCH)
+    check(done.returncode == 1 and "half a batch" in done.stderr and "--batch" in done.stderr, done.stderr)
+
+
 def main():
     torch.set_num_threads(1)
     driver = Driver(sys.argv[1])
-    images = np.random.default_rng(0).standard_normal((3 * BATCH, 3, 12, 12)).astype(np.float32)
+    images = driver.random_images(3 * BATCH, 3, 12, 12)
+    check_input(driver, images)
+    check_memory(driver, images)
     check_residual(driver, images)
     check_chain(driver, images)
     check_warning(driver, images)

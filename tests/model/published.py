@@ -79,7 +79,7 @@ def main():
     for name, (make, layers) in NETWORKS.items():
         side = 224 if full else 64
         make = models.vit_b_16 if full and name == "vit" else make
-        images = np.random.default_rng(0).standard_normal((2 * BATCH, 3, side, side)).astype(np.float32)
+        images = driver.random_images(2 * BATCH, 3, side, side)
         check_network(driver, name, make, layers, images)
     finish()
 

@@ -16,16 +16,14 @@ IMAGES = os.path.join(DATA, "cifar10", "cifar10-test.tar")
 ROWS, BATCH = 256, 64
 
 
-def read_images():
-    """The first rows in torchvision's ImageFolder order, as its ToTensor and Normalize make them."""
-    images = []
+def read_pixels():
+    """The first rows in torchvision's ImageFolder order."""
+    pixels = []
     with tarfile.open(IMAGES) as tar:
         for name in sorted(n for n in tar.getnames() if n.endswith(".jpg"))[:ROWS]:
             with Image.open(tar.extractfile(name)) as image:
-                images.append(np.asarray(image.convert("RGB"), np.float32) / np.float32(255))
-    mean = np.array([0.485, 0.456, 0.406], np.float32)
-    deviation = np.array([0.229, 0.224, 0.225], np.float32)
-    return ((np.stack(images) - mean) / deviation).transpose(0, 3, 1, 2)
+                pixels.append(np.asarray(image.convert("RGB")))
+    return np.stack(pixels)
 
 
 def main():
@@ -33,8 +31,8 @@ def main():
         if not os.path.exists(path):
             print(f"skipped: no {path}")
             sys.exit(77)
-    driver = Driver(sys.argv[1])
-    images, expected = read_images(), np.load(FEATURES)[:ROWS]
+    driver = Driver(sys.argv[1], mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
+    images, expected = driver.scaled(read_pixels()), np.load(FEATURES)[:ROWS]
     for options in ({"drop": 1}, {"drop": 3, "pool": "avg"}, {"layer": "flatten"},
                     {"layer": "avgpool", "pool": "none"}, {"layer": "layer3", "pool": "avg"},
                     {"layer": "layer3.2", "pool": "avg"}):
