@@ -17,10 +17,10 @@ The network is scripted; where that fails it is traced, which fixes what depends
 was written is read again and compared with the network itself, on other images and another number of them.
 
 --pt2 writes an AOTInductor package, where torch is 2.6 or newer: machine code for this kind of processor, for batches
-of just --batch images, for what the network or its --layer returns. shardsne does not run such packages yet.
+of just --batch images, for what the network or its --layer returns. shardsne runs it where its libtorch is as new.
 
-How images are made ready is noted inside M.pt, as torchvision's weights or timm's configuration have it or as the
-options here say, and `shardsne extract` goes by it unless it is told otherwise. M.pt2 has it in its metadata.
+How images are made ready is noted inside M.pt and M.pt2, as torchvision's weights or timm's configuration have it or
+as the options here say, and `shardsne extract` goes by it unless it is told otherwise.
 """
 from __future__ import annotations
 
@@ -32,6 +32,7 @@ import os
 import sys
 import sysconfig
 import warnings
+import zipfile
 from pathlib import Path
 from typing import Any, Callable, Iterator, NoReturn
 
@@ -315,8 +316,13 @@ def write_package(
         # torch links with Python's folder of libraries first, where Debian may have another libtorch
         sysconfig.get_config_vars()["LIBDIR"] = str(Path(torch.__file__).parent / "lib")
         program = torch.export.export(network, (images,), strict=False)
-        settings = {"aot_inductor.metadata": {NOTES: json.dumps(notes)}}
+        settings = {
+            "aot_inductor.metadata": {"input": ",".join(map(str, images.shape))},
+            "cpp.threads": 1,  # shardsne runs a batch a thread
+        }
         torch._inductor.aoti_compile_and_package(program, package_path=str(path), inductor_configs=settings)
+        with zipfile.ZipFile(path, "a") as package:
+            package.writestr(f"data/extra/{NOTES}", json.dumps(notes))
 
     put(options.pt2, "compiled", write, lambda path: torch._inductor.aoti_load_package(str(path)), network,
         torch.rand(options.batch, *shape), "export it as TorchScript, with --out")  # fmt: skip

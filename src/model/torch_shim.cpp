@@ -7,6 +7,7 @@
 
 #include "shardsne/memory.h"
 #include "torch_graph.h"
+#include "torch_package.h"
 #include "torch_streams.h"
 
 #include <ATen/Context.h>
@@ -36,6 +37,7 @@ namespace jit = torch::jit;
 
 struct ssne_network {
   jit::Module module;
+  std::unique_ptr<const ssne::package> package; /* in its place, where not NULL */
   at::Device device = at::kCPU;
   at::ScalarType type = at::kFloat;
   std::vector<int64_t> shape; /* batch, height, width, channels: of the pixels */
@@ -182,18 +184,15 @@ at::ScalarType scalar_type(ssne_precision precision) {
 
 /* --- loading ---------------------------------------------------------------------------------- */
 
-jit::Module read_module(const char *path, at::Device device) {
+void check_file(const char *path) {
   struct stat about;
   if (stat(path, &about) == 0 && !S_ISREG(about.st_mode)) /* a pipe would be waited for */
     throw refusal{SSNE_USAGE, "not a regular file: give a TorchScript file"};
   if (!std::ifstream(path, std::ios::binary))
     throw refusal{SSNE_USAGE, std::string(std::strerror(errno)) + ": give a TorchScript file"};
-  const std::string name = path, package = ".pt2";
-  if (name.size() > package.size() &&
-      name.compare(name.size() - package.size(), package.size(), package) == 0)
-    throw refusal{SSNE_USAGE,
-                  "an AOTInductor package, which this shardsne does not run: export the "
-                  "model as TorchScript (torch.jit.script or torch.jit.trace)"};
+}
+
+jit::Module read_module(const char *path, at::Device device) {
   jit::Module module;
   try {
     module = jit::load(path, device);
@@ -308,9 +307,18 @@ at::Tensor input_of(const ssne_network &m, const at::Tensor &pixels) {
   return images.to(m.type).contiguous(m.layout);
 }
 
+/* As a module would return it. */
+at::IValue packaged(const ssne::package &package, const at::Tensor &input) {
+  const std::vector<at::Tensor> outputs = package.run(input);
+  if (outputs.size() == 1) return outputs[0];
+  return c10::ivalue::Tuple::create(std::vector<at::IValue>(outputs.begin(), outputs.end()));
+}
+
 /* The features of these images, of each output. */
 std::vector<at::Tensor> compute_whole(const ssne_network &m, const at::Tensor &pixels) {
-  const at::IValue output = m.module.get_method("forward")({input_of(m, pixels)});
+  const at::Tensor input = input_of(m, pixels);
+  const at::IValue output =
+      m.package ? packaged(*m.package, input) : m.module.get_method("forward")({input});
   std::vector<at::Tensor> features;
   if (m.several)
     for (const at::IValue &one : output.toTupleRef().elements())
@@ -359,7 +367,7 @@ std::vector<at::Tensor> compute(const ssne_network &m, const at::Tensor &pixels)
     try {
       return compute_whole(m, pixels);
     } catch (...) {
-      if (!memory_is_short() || pixels.size(0) < 2) throw;
+      if (!memory_is_short() || pixels.size(0) < 2 || m.package) throw;
     }
   }
   std::vector<at::Tensor> features = compute_halves(m, pixels);
@@ -396,17 +404,21 @@ void lay_out(const jit::Module &module, at::MemoryFormat layout) {
     if (t.dim() == 4) t.set_data(t.contiguous(layout));
 }
 
-/* Gives m.module this form and runs zeros through it, which compiles the graph and tells the
- * widths. */
+/* Runs black images, which tells the widths. */
+void set_widths(ssne_network &m, int64_t images) {
+  std::vector<int64_t> shape = m.shape, widths;
+  shape[0] = images;
+  for (const at::Tensor &t : compute(m, at::zeros(shape, at::kByte))) widths.push_back(t.size(1));
+  m.widths = widths;
+}
+
+/* Gives m.module this form, which the first run compiles. */
 void take_form(ssne_network &m, const jit::Module &module, const form &f, int64_t images) {
   lay_out(module, f.layout);
   m.layout = f.layout;
   m.module = f.frozen ? jit::freeze(module) : module;
   settle_executor(m.module);
-  std::vector<int64_t> shape = m.shape, widths;
-  shape[0] = images;
-  for (const at::Tensor &t : compute(m, at::zeros(shape, at::kByte))) widths.push_back(t.size(1));
-  m.widths = widths;
+  set_widths(m, images);
 }
 
 /* The first form that takes this many images; else false, and why the last did not. */
@@ -448,6 +460,21 @@ void make_ready(ssne_network &m) {
   }
 }
 
+/* A package is cut, converted and shaped as it was compiled. */
+void open_package(const ssne_model_options &o, ssne_network &m) {
+  if (o.layers || o.drop_last != 0 || m.type != at::kFloat)
+    throw refusal{SSNE_USAGE, "an AOTInductor package returns what it was compiled for, in the "
+                              "precision that it was compiled for: leave out --layer, --drop-last "
+                              "and --precision, or export it with them"};
+  m.package = std::make_unique<ssne::package>(o.path, m.device);
+  const std::vector<int64_t> &takes = m.package->shape();
+  if (takes != std::vector<int64_t>{o.batch, o.channels, o.height, o.width})
+    throw refusal{SSNE_USAGE, "the package was compiled for batches of " + shape_text(takes) +
+                                  ", not of " + input_text(m) +
+                                  ": check --batch, --crop and --channels, or compile it anew"};
+  set_widths(m, m.shape[0]);
+}
+
 /* --- a network -------------------------------------------------------------------------------- */
 
 ssne_code load(const ssne_model_options *options, ssne_network **out, ssne_error *err) {
@@ -462,8 +489,13 @@ ssne_code load(const ssne_model_options *options, ssne_network **out, ssne_error
     m->shape = {options->batch, options->height, options->width, options->channels};
     set_scale(*options, *m);
     m->pool = options->pool;
-    m->module = prepare_module(*options, *m);
-    make_ready(*m);
+    check_file(options->path);
+    if (ssne::is_package(options->path)) {
+      open_package(*options, *m);
+    } else {
+      m->module = prepare_module(*options, *m);
+      make_ready(*m);
+    }
     *out = m.release();
     return SSNE_OK;
   } catch (...) {
@@ -545,6 +577,10 @@ ssne_code describe(const ssne_model_options *options, ssne_model_description *ou
   *out = {};
   try {
     settle_libtorch(at::kCPU);
+    check_file(options->path);
+    if (ssne::is_package(options->path))
+      throw refusal{SSNE_USAGE, "an AOTInductor package has no modules left to list: give the "
+                                "TorchScript file"};
     const jit::Module module = read_module(options->path, at::kCPU);
     const auto children = static_cast<int64_t>(module.named_children().size());
     put(out->fault, ssne::chain_fault(module, children));

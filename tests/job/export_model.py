@@ -181,10 +181,16 @@ def check_checkpoints(net, network):
         assert torch.equal(torch.jit.load(path("same.pt"))(images), network(images)), arguments
 
 
+def newer_than(version, *numbers):
+    """Or as new."""
+    return tuple(int(part) for part in version.split(".")[:2]) >= numbers
+
+
 def package():
-    """As machine code, where torch makes it; else a line that says so."""
+    """As machine code, where torch makes it; else a line that says so. `extract` runs it where its libtorch can."""
     arguments = ["--module", path("net.py:make"), "--pt2", path("net.pt2"), "--batch", 3, "--layer", "conv", "--crop", 32]
-    if tuple(int(part) for part in torch.__version__.split(".")[:2]) < (2, 6):
+    arguments += ["--mean", "0.5,0.4,0.3", "--std", "0.2,0.2,0.2"]
+    if not newer_than(torch.__version__, 2, 6):
         assert "use one from 2.6 on" in export(*arguments, code=1)
         return
     export(*arguments)
@@ -195,6 +201,29 @@ def package():
     network, images = net.make().eval(), torch.rand(3, 3, 32, 32)
     found = torch._inductor.aoti_load_package(path("net.pt2"))(images)
     assert torch.allclose(found, network.conv(images), atol=1e-5), "the package's layer"
+    extracted(network)
+
+
+def extracted(network):
+    """The package through the program, at 1 to 4 ranks: the features of PyTorch, in the same bits."""
+    job = ["extract", "--images", IMAGES, "--model", path("net.pt2"), "--batch", 3, "--out", path("package.h5"), "--fresh"]
+    if not newer_than(run("--version").stdout.split("libtorch ")[1], 2, 6):
+        expect(2, "AOTInductor package", "2.6", of=job)
+        return
+    pixels = transforms.Compose([transforms.CenterCrop(32), transforms.ToTensor(),
+                                 transforms.Normalize((0.5, 0.4, 0.3), (0.2, 0.2, 0.2))])  # fmt: skip
+    images = torch.stack([image for image, _ in datasets.ImageFolder(IMAGES, pixels)])
+    expected, bits = network.conv(images).mean((2, 3)).detach().numpy(), set()
+    for ranks in (1, 2, 3, 4):
+        succeed(*job, ranks=ranks)
+        with h5py.File(path("package.h5")) as f:
+            features = f["features"][:]
+        bits.add(features.tobytes())
+        assert np.abs(features - expected).max() < 1e-5 * np.abs(expected).max(), ranks
+    assert len(bits) == 1, "the same bits at any number of ranks"
+    for options, words in ((("--batch", 4), ["3 x 3 x 32 x 32", "--batch"]), (("--layer", "conv"), ["--layer"])):
+        expect(2, *words, of=[*job, *options])
+    expect(2, "no modules", "TorchScript", of=["model", path("net.pt2")])
 
 
 def bad_notes():
