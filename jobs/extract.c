@@ -492,10 +492,10 @@ static ssne_code run_pipeline(extraction *x, ssne_heartbeat *beat, ssne_error *e
   SSNE_TRY(say_halved(x, err));
   const int64_t treated = x->rows_done - before;
   ssne_stages_add(&x->j->stages, "features", treated, ssne_clock() - start);
-  ssne_stages_add(&x->j->stages, "decode (thread seconds)", treated, times.decoding);
-  ssne_stages_add(&x->j->stages, "transform (thread seconds)", treated, times.transform);
-  ssne_stages_add(&x->j->stages, "network (thread seconds)", treated, times.network);
-  ssne_stages_add(&x->j->stages, "write features", treated, writing);
+  ssne_stages_add(&x->j->stages, "  decode (thread seconds)", treated, times.decoding);
+  ssne_stages_add(&x->j->stages, "  transform (thread seconds)", treated, times.transform);
+  ssne_stages_add(&x->j->stages, "  network (thread seconds)", treated, times.network);
+  ssne_stages_add(&x->j->stages, "  write features", treated, writing);
   return ssne_agree(x->j->comm, code, err);
 }
 

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 ssne_code job_require(const char *value, const char *what, ssne_error *err) {
   if (value) return SSNE_OK;
@@ -99,8 +100,56 @@ ssne_code job_sign(job *j, ssne_store *store, ssne_error *err) {
   return ssne_store_change(store, edits, (int)(sizeof edits / sizeof *edits), err);
 }
 
+/* --- the account ------------------------------------------------------------------------- */
+
+/* Where a rank runs, and what it took. */
+typedef struct whereabouts {
+  char host[MPI_MAX_PROCESSOR_NAME], processor[96];
+  int64_t peak_bytes;
+} whereabouts;
+
+/* What follows "KEY :" in the first such line of a file of Linux's; else "". */
+static void read_line_of(const char *path, const char *key, char *out, size_t room) {
+  char line[512];
+  FILE *f = fopen(path, "r");
+  out[0] = 0;
+  while (f && fgets(line, sizeof line, f) && !out[0]) {
+    const char *value = strchr(line, ':');
+    if (value && strncmp(line, key, strlen(key)) == 0)
+      snprintf(out, room, "%s", value + 1 + strspn(value + 1, " \t"));
+  }
+  if (f) fclose(f);
+  out[strcspn(out, "\n")] = 0;
+}
+
+static ssne_code look_around(whereabouts *w, ssne_error *err) {
+  struct rusage used = {0};
+  int length = 0;
+  *w = (whereabouts){.host = ""};
+  read_line_of("/proc/cpuinfo", "model name", w->processor, sizeof w->processor);
+  if (getrusage(RUSAGE_SELF, &used) == 0) w->peak_bytes = (int64_t)used.ru_maxrss * 1024;
+  return ssne_mpi_check(MPI_Get_processor_name(w->host, &length), "MPI_Get_processor_name", err);
+}
+
+static ssne_code record_ranks(const job *j, ssne_error *err) {
+  whereabouts own, *all = NULL;
+  SSNE_TRY(look_around(&own, err));
+  const int64_t most = j->rank == 0 ? j->ranks : 0;
+  SSNE_TRY_ALL(j->comm, ssne_alloc(&all, most, sizeof *all, "names of hosts", err), err);
+  const ssne_code code =
+      ssne_mpi_check(MPI_Gather(&own, sizeof own, MPI_BYTE, all, sizeof own, MPI_BYTE, 0, j->comm),
+                     "MPI_Gather", err);
+  for (int64_t r = 0; r < most && code == SSNE_OK; r++)
+    ssne_log_event(j->log, "rank", "{s:I, s:s, s:s, s:I}", "rank", (long long)r, "host",
+                   all[r].host, "processor", all[r].processor, "peak_bytes",
+                   (long long)all[r].peak_bytes);
+  ssne_free(&all);
+  return code;
+}
+
 ssne_code job_account(job *j, double seconds, ssne_error *err) {
-  return ssne_stages_report(&j->stages, seconds, j->comm, j->log, err);
+  SSNE_TRY(ssne_stages_report(&j->stages, seconds, j->comm, j->log, err));
+  return record_ranks(j, err);
 }
 
 ssne_code job_is_complete(ssne_store *store, const char *name, bool *complete, ssne_error *err) {

@@ -75,7 +75,8 @@ const char *job_of_slurm(void);
 /* Collective: writes who made the file, and when, to its root attributes. */
 ssne_code job_sign(job *j, ssne_store *store, ssne_error *err);
 
-/* Collective: prints the table of stages, with `seconds` as the whole. */
+/* Collective: prints the table of stages, with `seconds` as the whole, and records where each rank
+ * ran and the most memory that it held. */
 ssne_code job_account(job *j, double seconds, ssne_error *err);
 
 /* Reads attribute `name` and says whether it is "yes". Not collective. */

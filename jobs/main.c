@@ -216,9 +216,12 @@ static ssne_code start_and_run(job *j, const command *c, ssne_error *err) {
   SSNE_TRY_ALL(j->comm, ssne_log_create(j->rank == 0, o->quiet, o->log, &j->log, err), err);
   j->threads = ssne_threads_choose((int)o->threads, j->comm);
   j->local_rank = ssne_local_rank(j->comm);
-  ssne_log_event(j->log, "start", "{s:s, s:s, s:s, s:i, s:i}", "command", c->name, "version",
-                 SHARDSNE_VERSION, "revision", SHARDSNE_REVISION, "ranks", j->ranks, "threads",
-                 j->threads);
+  const job_libraries l = job_name_libraries();
+  char libraries[sizeof l.hdf5 + sizeof l.mpi + 64];
+  snprintf(libraries, sizeof libraries, "%s, %s, %s", l.torch, l.hdf5, l.mpi);
+  ssne_log_event(j->log, "start", "{s:s, s:s, s:s, s:s, s:i, s:i}", "command", c->name, "version",
+                 SHARDSNE_VERSION, "revision", SHARDSNE_REVISION, "libraries", libraries, "ranks",
+                 j->ranks, "threads", j->threads);
   const double start = ssne_clock();
   ssne_code code = watch_the_time(j, err);
   if (code == SSNE_OK) code = obey_fresh_once(j, err);
