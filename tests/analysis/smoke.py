@@ -1,5 +1,6 @@
 """The analysis programs: the judge against plain sums over all pairs, the limits for a moment, and a
 comparison of shardsne alone on 600 rows, whose figures must be the judge's own."""
+import csv
 import json
 import os
 import subprocess
@@ -129,7 +130,80 @@ def test_compare():
     assert row["peak_bytes"] > 1e6 and row["ratio"] == 1, row
 
 
+def refuses(word, *command):
+    done = subprocess.run([str(w) for w in command], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 1 and word in done.stderr and "Traceback" not in done.stderr, done.stderr
+
+
+def made_up(folder, kind, ranks, seconds, digest="d"):
+    """A point of a study, with one stage of which ranks take from 3/4 of the longest time to the whole."""
+    os.makedirs(os.path.join(folder, "points"), exist_ok=True)
+    stage = {"stage": "affinities", "count": 1000, "min": 0.5 * seconds, "mean": 0.75 * seconds, "max": seconds}
+    point = {"kind": kind, "ranks": ranks, "threads": 1, "rows": None if kind == "strong" else 1000 * ranks}
+    run = {"point": point, "repeat": 1, "seconds": seconds, "stages": [stage], "iterations": 10, "digest": digest,
+           "start": {"version": "0", "revision": "r", "libraries": "none"},
+           "ranks": [{"rank": r, "host": "h", "processor": "p", "peak_bytes": 1e6 * (r + 1)} for r in range(ranks)]}  # fmt: skip
+    with open(os.path.join(folder, "points", f"{kind}-{ranks}x1-1.json"), "w") as file:
+        json.dump(run, file)
+
+
+def test_laws():
+    """Times made by Amdahl's and Gustafson's laws: the report finds their serial share, and nothing unexplained."""
+    out, study = folder(), [sys.executable, os.path.join(ANALYSIS, "scaling-study")]
+    with open(os.path.join(out, "study.toml"), "w") as file:
+        file.write('options = "embed"\n')
+    for ranks in (1, 2, 4, 8):
+        made_up(out, "strong", ranks, 100 * (0.1 + 0.9 / ranks))
+        made_up(out, "weak", ranks, 100 * ranks / (ranks - 0.05 * (ranks - 1)), digest=f"d{ranks}")
+    text = told(*study, "report", out)
+    assert "Amdahl: a serial share of 10.00%, which leaves 0.0%" in text, text
+    assert "Gustafson: a serial share of 5.00%, which leaves 0.0%" in text, text
+    with open(os.path.join(out, "report", "strong.csv")) as file:
+        rows = list(csv.DictReader(file))
+    for row, ranks in zip(rows, (1, 2, 4, 8)):
+        s = 1 / (0.1 + 0.9 / ranks)
+        assert abs(float(row["speedup"]) - s) < 1e-9 and abs(float(row["efficiency"]) - s / ranks) < 1e-9, row
+        assert ranks == 1 or abs(float(row["karp_flatt"]) - 0.1) < 1e-9, row
+        assert float(row["load_balance"]) == 0.75 and float(row["communication_efficiency"]) == 1, row
+        assert float(row["peak_bytes"]) == 1e6 * ranks, row
+    made_up(out, "strong", 16, 1, digest="other")
+    refuses("different digests", *study, "report", out)
+
+
+def test_study():
+    """A study here: all points are made once, and with another map at one of them it fails."""
+    out, X = folder(), clusters(600, 9, 4)[0]
+    x, toml, made = (os.path.join(out, name) for name in ("x.npy", "study.toml", "study"))
+    np.save(x, X)
+    study = [sys.executable, os.path.join(ANALYSIS, "scaling-study")]
+    lines = [f'options = "embed --features {x} --perplexity 12 --early-iterations 20 --iterations 20"', "ranks = [1, 2]",
+             "repeats = 2", "weak_rows = 300", f'launcher = "{MPI} RANKS"']  # fmt: skip
+    with open(toml, "w") as file:
+        file.write("\n".join(lines))
+    run = [*study, "run", toml, "--out", made, "--program", SHARDSNE]
+    text = told(*run)
+    assert "Strong" in text and "Weak" in text and "2 in all" in text, text
+    points = sorted(name for name in os.listdir(os.path.join(made, "points")) if name.endswith(".json"))
+    assert len(points) == 8, points
+    before = [os.stat(os.path.join(made, "points", name)).st_mtime_ns for name in points]
+    told(*run)
+    assert before == [os.stat(os.path.join(made, "points", name)).st_mtime_ns for name in points]
+    with open(os.path.join(made, "report", "index.html")) as file:
+        page = file.read()
+    assert all(f"src='{kind}{end}.png'" in page and os.path.exists(os.path.join(made, "report", f"{kind}{end}.png"))
+               for kind in ("strong", "weak") for end in ("", "-stages", "-memory"))  # fmt: skip
+    with open(toml, "w") as file:
+        file.write("\n".join([lines[0].replace("--perplexity 12", "--perplexity 11"), *lines[1:]]))
+    refuses("other options", *run)
+    for bad, word in (("ranks = [0]", "whole numbers"), ("rank = 1", "not known"), ('options = "paint"', "command")):
+        with open(toml, "w") as file:
+            file.write(bad + ("" if "options" in bad else '\noptions = "embed"'))
+        refuses(word, *study, "run", toml, "--out", os.path.join(out, "none"), "--program", SHARDSNE)
+
+
 test_judge()
 test_searches()
 test_limits()
 test_compare()
+test_laws()
+test_study()

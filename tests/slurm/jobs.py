@@ -7,6 +7,8 @@ import signal
 import sys
 import time
 
+import numpy as np
+
 import cluster
 from job.harness import MODEL, SHARDSNE, SOURCE, digests, draw_sample, folder, skip, succeed
 
@@ -187,6 +189,31 @@ def check_nodes(slurm, expected):
     run.check(expected, starts=2)
 
 
+def check_study(slurm):
+    """analysis/scaling-study as job arrays: every point is made, and what is missing alone is submitted again."""
+    np.save(os.path.join(OUT, "x.npy"), np.random.default_rng(1).normal(size=(400, 8)).astype(np.float32))
+    study, made = os.path.join(OUT, "study.toml"), os.path.join(OUT, "study")
+    with open(study, "w", encoding="utf-8") as f:
+        f.write(f'''options = "embed --features {OUT}/x.npy --perplexity 10 --early-iterations 20 --iterations 20"
+ranks = [1, 2]
+repeats = 2
+[slurm]
+launcher = "srun --mpi=pmix"
+ranks_per_node = 1
+''')
+    command = [sys.executable, os.path.join(SOURCE, "analysis", "scaling-study")]
+    submit = [*command, "submit", study, "--out", made, "--program", SHARDSNE]
+    points = lambda: [name for name in os.listdir(os.path.join(made, "points")) if name.endswith(".json")]  # noqa: E731
+    for remove, jobs in (None, 2), ("strong-2x1-2.json", 1), (None, 0):
+        if remove:
+            os.remove(os.path.join(made, "points", remove))
+        assert len(slurm.submit(*submit, cwd=OUT)) == jobs
+        cluster.until("the study's points", 120, lambda: len(points()) == 4)
+    told = slurm.submit(*command, "report", made, cwd=OUT)
+    assert "Amdahl:" in told and os.path.exists(os.path.join(made, "report", "strong.csv")), told
+    say("the study is made and reported")
+
+
 def main():
     why = cluster.missing()
     if why:
@@ -196,6 +223,7 @@ def main():
     say("undisturbed runs done")
     with cluster.Cluster(folder(), dict(ENVIRONMENT, IMAGES=images)) as slurm:
         say("two nodes are up")
+        check_study(slurm)
         check_as_they_are(slurm, images, short)
         check_queue(slurm, long)
         check_nodes(slurm, long)
