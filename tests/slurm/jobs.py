@@ -210,7 +210,7 @@ ranks_per_node = 1
         assert len(slurm.submit(*submit, cwd=OUT)) == jobs
         cluster.until("the study's points", 120, lambda: len(points()) == 4)
     told = slurm.submit(*command, "report", made, cwd=OUT)
-    assert "Amdahl:" in told and os.path.exists(os.path.join(made, "report", "strong.csv")), told
+    assert "Strong:" in told and os.path.exists(os.path.join(made, "report", "strong.csv")), told
     say("the study is made and reported")
 
 
