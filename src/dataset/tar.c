@@ -140,16 +140,38 @@ static ssne_code add_entry(tar *t, struct archive *a, struct archive_entry *head
   return SSNE_OK;
 }
 
-/* A tar ends with blocks of zeros: without them, something may be missing. */
+/* Bytes from `from` on that are zeros, up to `most`. */
+static ssne_code count_zeros(const tar *t, int64_t from, int64_t most, int64_t *count,
+                             ssne_error *err) {
+  uint8_t piece[64 * BLOCK];
+  for (*count = 0; *count < most;) {
+    const int64_t left = most - *count, size = (int64_t)sizeof piece;
+    const int64_t now = left < size ? left : size;
+    int64_t zeros = 0;
+    SSNE_TRY(ssne_read_at(t->file, piece, now, from + *count, err));
+    while (zeros < now && piece[zeros] == 0) zeros++;
+    *count += zeros;
+    if (zeros < now) break;
+  }
+  return SSNE_OK;
+}
+
+/* A tar ends with blocks of zeros: without them something may be missing, and what lies behind them
+ * is read neither here nor by WebDataset. */
 static ssne_code check_end(const tar *t, int64_t end, ssne_error *err) {
-  uint8_t block[BLOCK] = {0};
-  static const uint8_t zeros[BLOCK] = {0};
-  ssne_error unused;
-  if (ssne_read_at(t->file, block, BLOCK, end, &unused) == SSNE_OK &&
-      memcmp(block, zeros, BLOCK) == 0)
-    return SSNE_OK;
+  const int64_t left = t->size - end;
+  int64_t zeros = 0;
+  if (count_zeros(t, end, left, &zeros, err)) return ssne_fail_in(err, "%s", t->path);
+  if (zeros < BLOCK)
+    return ssne_fail(err, SSNE_USAGE,
+                     "%s: truncated: the blocks that end a tar are missing; copy it anew", t->path);
+  if (zeros == left) return SSNE_OK;
   return ssne_fail(err, SSNE_USAGE,
-                   "%s: truncated: the blocks that end a tar are missing; copy it anew", t->path);
+                   "%s: goes on at byte %" PRId64
+                   ", behind the mark that ends a tar at byte %" PRId64
+                   ", as tars put together with cat do: use tar --concatenate, or give the tars as "
+                   "several",
+                   t->path, end + zeros, end);
 }
 
 static ssne_code read_headers(tar *t, struct archive *a, ssne_error *err) {

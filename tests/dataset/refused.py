@@ -1,0 +1,67 @@
+"""What is wrong with an input, or not as it seems, is said in one line; what other programs read is read as they have it."""
+import io
+import os
+import sys
+import tarfile
+import tempfile
+
+from driver import check, finish, run
+
+PLACE = tempfile.TemporaryDirectory()
+
+
+def at(name):
+    path = os.path.join(PLACE.name, name)
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    return path
+
+
+def write(name, data):
+    with open(at(name), "wb") as f:
+        f.write(data)
+    return at(name)
+
+
+def tar(name, *members):
+    with tarfile.open(at(name), "w", format=tarfile.GNU_FORMAT) as out:
+        for member, data in members:
+            info = tarfile.TarInfo(member)
+            info.size = len(data)
+            out.addfile(info, io.BytesIO(data))
+    return at(name)
+
+
+def said(source, parts=1):
+    """The error, or the names and labels."""
+    out = run(sys.argv[1], "input", parts, source)
+    words = out.decode("utf-8", "surrogateescape").split("\0")
+    if words[-1].startswith("error "):
+        return words[-1]
+    return [(name, int(facts.split()[0])) for name, facts in zip(words[:-1:2], words[1::2])]
+
+
+def refuse(source, *says, parts=1):
+    got = said(source, parts)
+    check(isinstance(got, str) and got.startswith("error 2 ") and all(s in got for s in says) and "\n" not in got,
+          f"{source}: {says}: {got}")
+
+
+def give(source, rows, parts=(1, 3)):
+    for n in parts:
+        check(said(source, n) == rows, f"{source}, {n} parts: {rows}: {said(source, n)}")
+
+
+def ends_of_tars():
+    image = ("ant/a.png", b"x" * 700)
+    whole = open(tar("a.tar", image), "rb").read()
+    mark = 512 + 1024  # the header, and the image in whole blocks
+    give(write("a.tar", whole[:mark] + bytes(512)), [("ant/a.png", 0)])
+    give(write("a.tar", whole + bytes(300000)), [("ant/a.png", 0)])
+    refuse(write("a.tar", whole[:mark] + bytes(511)), "truncated")
+    refuse(write("a.tar", whole[:mark]), "truncated")
+    refuse(write("a.tar", whole + whole), f"at byte {len(whole)},", f"at byte {mark},", "--concatenate")
+    refuse(write("a.tar", whole + bytes(100000) + b"x"), f"at byte {len(whole) + 100000},")
+
+
+ends_of_tars()
+finish()
