@@ -24,7 +24,13 @@
 #define LABEL_MOST (1 << 20) /* bytes of a file that holds a label */
 
 /* What an entry is in WebDataset's terms, by what follows the first point of its name. */
-typedef enum entry_kind { ENTRY_IMAGE, ENTRY_CLS, ENTRY_JSON, ENTRY_OTHER_IMAGE } entry_kind;
+typedef enum entry_kind {
+  ENTRY_IMAGE,
+  ENTRY_CLS,
+  ENTRY_JSON,
+  ENTRY_OTHER_IMAGE, /* behind more than one point: key.depth.png */
+  ENTRY_OTHER_LABEL  /* key.depth.json */
+} entry_kind;
 
 typedef struct entry {
   int64_t name; /* into `text` */
@@ -79,9 +85,15 @@ static entry_kind kind_of(const char *name, int64_t *key) {
   const char *point = strchr(base, '.');
   if (point == base) point = strchr(base + 1, '.');
   *key = point ? point - name : (int64_t)strlen(name);
-  if (point && strcasecmp(point, ".cls") == 0) return ENTRY_CLS;
-  if (point && strcasecmp(point, ".json") == 0) return ENTRY_JSON;
-  return point && !strchr(point + 1, '.') ? ENTRY_IMAGE : ENTRY_OTHER_IMAGE;
+  if (!point) return ENTRY_OTHER_IMAGE;
+  const char *last = strrchr(point, '.');
+  const bool cls = strcasecmp(last, ".cls") == 0, json = strcasecmp(last, ".json") == 0;
+  if (last > point) return cls || json ? ENTRY_OTHER_LABEL : ENTRY_OTHER_IMAGE;
+  return cls ? ENTRY_CLS : json ? ENTRY_JSON : ENTRY_IMAGE;
+}
+
+static bool is_label(const entry *e) {
+  return e->kind == ENTRY_CLS || e->kind == ENTRY_JSON;
 }
 
 static ssne_code add_text(tar *t, const char *text, int64_t *at, ssne_error *err) {
@@ -123,7 +135,7 @@ static ssne_code add_entry(tar *t, struct archive *a, struct archive_entry *head
   const bool link = type == AE_IFLNK || archive_entry_hardlink(header);
   e.kind = kind_of(name, &e.key);
   if (type == AE_IFDIR) return SSNE_OK;
-  if (e.kind != ENTRY_CLS && e.kind != ENTRY_JSON && !ssne_is_image_name(name)) {
+  if (!is_label(&e) && e.kind != ENTRY_OTHER_LABEL && !ssne_is_image_name(name)) {
     t->ignored++;
     return SSNE_OK;
   }
@@ -263,20 +275,36 @@ static int64_t end_of_key(const tar *t, int64_t first) {
   return end;
 }
 
-/* Names are there once; and whether labels lie beside images. */
-static ssne_code survey(tar *t, ssne_error *err) {
+static ssne_code check_names(const tar *t, ssne_error *err) {
   for (int64_t i = 1; i < t->count; i++)
     if (strcmp(t->text + t->entries[i - 1].name, t->text + t->entries[i].name) == 0)
       return fail_entry(t, t->text + t->entries[i].name,
                         "there twice; which one counts is not clear: leave one out", err);
+  return SSNE_OK;
+}
+
+/* One key's entries: a label beside the image, or a .cls of whatever, make the tar one of
+ * WebDataset. Where all images have names with further points, no label would be found. */
+static ssne_code survey_key(tar *t, int64_t first, int64_t end, ssne_error *err) {
+  const entry *of[ENTRY_OTHER_LABEL + 1] = {NULL}; /* the first of each kind */
+  for (int64_t i = end - 1; i >= first; i--) of[t->entries[i].kind] = &t->entries[i];
+  const entry *image = of[ENTRY_IMAGE], *other = of[ENTRY_OTHER_IMAGE], *label = of[ENTRY_CLS];
+  t->webdataset = t->webdataset || label || (image && of[ENTRY_JSON]);
+  if (!label) label = of[ENTRY_JSON] ? of[ENTRY_JSON] : of[ENTRY_OTHER_LABEL];
+  if (image || !other || !label) return SSNE_OK;
+  return ssne_fail(
+      err, SSNE_USAGE,
+      "%s: %s: WebDataset ends a key at the first point of a name, here `%.*s`, and so "
+      "finds no label for it in %s: give names without other points",
+      t->path, t->text + other->name, (int)other->key, t->text + other->name,
+      t->text + label->name);
+}
+
+static ssne_code survey(tar *t, ssne_error *err) {
+  SSNE_TRY(check_names(t, err));
   for (int64_t first = 0, end; first < t->count; first = end) {
     end = end_of_key(t, first);
-    bool image = false, label = false;
-    for (int64_t i = first; i < end; i++) {
-      image = image || t->entries[i].kind == ENTRY_IMAGE;
-      label = label || t->entries[i].kind == ENTRY_CLS || t->entries[i].kind == ENTRY_JSON;
-    }
-    t->webdataset = t->webdataset || (image && label);
+    SSNE_TRY(survey_key(t, first, end, err));
   }
   return SSNE_OK;
 }

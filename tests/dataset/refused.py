@@ -63,5 +63,21 @@ def ends_of_tars():
     refuse(write("a.tar", whole + bytes(100000) + b"x"), f"at byte {len(whole) + 100000},")
 
 
+def keys_with_points():
+    """WebDataset's key ends at the first point of the file's name: a label is found, or its loss is said."""
+    image, label = b"x", b"3"
+    for kind, text in ("cls", label), ("json", b'{"label": 3}'):
+        refuse(tar("a.tar", ("d.1/img.001.png", image), (f"d.1/img.001.{kind}", text), ("d.1/img.002.png", image),
+                   (f"d.1/img.002.{kind}", text)), "d.1/img.001.png", "`d.1/img`", f"img.001.{kind}", "without other points")
+        refuse(tar("a.tar", ("key.left.jpg", image), ("key.right.jpg", image), (f"key.{kind}", text)),
+               "key.left.jpg", "`key`", f"in key.{kind}:")
+        give(tar("a.tar", ("d.1/key.jpg", image), ("d.1/key.seg.png", image), (f"d.1/key.{kind}", text),
+                 ("d.1/key.left.jpg", image), ("d.1/key.seg.json", b"{")), [("d.1/key.jpg", 3)])
+    refuse(tar("a.tar", ("b_1.jpg", image), ("b-1.cls", label)), "b-1.cls", "without an image")
+    give(tar("a.tar", ("ant/b.1.jpg", image), ("ant/b.2.jpg", image), ("ant/about.json", b"{}")),
+         [("ant/b.1.jpg", 0), ("ant/b.2.jpg", 0)])
+
+
 ends_of_tars()
+keys_with_points()
 finish()
