@@ -585,6 +585,11 @@ static void introduce(const extraction *x) {
         "images: %" PRId64
         " other files are no images by their extension, or lie beside the class folders; ignored",
         f->ignored);
+  if (f->unlabelled > 0)
+    ssne_log_warn(j->log,
+                  "images: none of the %" PRId64
+                  " .json files beside them has a member `label` or `cls`: read without labels",
+                  f->unlabelled);
   char features[200] = "";
   for (int i = 0; i < ssne_model_outputs(x->model); i++)
     snprintf(features + strlen(features), sizeof features - strlen(features), "%s%" PRId64,

@@ -48,15 +48,16 @@ static ssne_code check_kinds(const scan *c, ssne_error *err) {
 
 /* Collective: rows in all, and where this rank's begin. */
 static ssne_code count_rows(scan *c, shard_facts *facts, ssne_error *err) {
-  int64_t sums[2] = {c->part.count, c->part.ignored};
+  int64_t sums[3] = {c->part.count, c->part.ignored, c->part.unlabelled};
   int64_t longest = longest_of(c->part.names, c->part.names_size);
   SSNE_TRY(ssne_mpi_check(MPI_Exscan(&c->part.count, &c->first, 1, MPI_INT64_T, MPI_SUM, c->comm),
                           "MPI_Exscan", err));
   if (c->rank == 0) c->first = 0;
-  SSNE_TRY(reduce(c, sums, 2, MPI_SUM, err));
+  SSNE_TRY(reduce(c, sums, 3, MPI_SUM, err));
   SSNE_TRY(reduce(c, &longest, 1, MPI_MAX, err));
   facts->count = sums[0];
   facts->ignored = sums[1];
+  facts->unlabelled = sums[2];
   facts->longest_name = longest;
   if (facts->count > 0) return SSNE_OK;
   return ssne_fail(err, SSNE_USAGE, "%s: no images (jpg jpeg png ppm bmp pgm tif tiff webp)",
@@ -324,6 +325,7 @@ static ssne_code read_index(const scan *c, const char *path, const char *state, 
   SSNE_TRY(ssne_broadcast(s->classes, head.classes_size, 0, c->comm, err));
   s->facts = (shard_facts){.count = head.count,
                            .ignored = head.ignored,
+                           .unlabelled = head.unlabelled,
                            .longest_name = head.longest_name,
                            .classes_size = head.classes_size,
                            .index = SHARD_INDEX_READ};
@@ -365,6 +367,7 @@ static void write_index(const scan *c, const char *path, const char *state, int6
   ssne_index_head head = {.count = s->facts.count,
                           .block_rows = batch,
                           .ignored = s->facts.ignored,
+                          .unlabelled = s->facts.unlabelled,
                           .longest_name = s->facts.longest_name,
                           .classes_size = s->facts.classes_size,
                           .state_size = size};

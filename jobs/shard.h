@@ -12,8 +12,8 @@
 #include <stdint.h>
 
 typedef struct shard_facts {
-  int64_t count, ignored;
-  int64_t longest_name; /* bytes, closing zero included */
+  int64_t count, ignored, unlabelled; /* ssne_samples of all ranks */
+  int64_t longest_name;               /* bytes, closing zero included */
   int64_t class_count, classes_size, longest_class;
   enum { SHARD_NO_INDEX, SHARD_INDEX_READ, SHARD_INDEX_WRITTEN, SHARD_INDEX_FAILED } index;
   char digest[SSNE_DIGEST_LENGTH]; /* of all names, labels, places and classes */

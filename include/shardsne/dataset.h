@@ -39,7 +39,9 @@ typedef struct ssne_samples {
   int64_t *class_offset; /* [class_count] into `classes` */
   char *classes;
   int64_t classes_size;
-  int64_t ignored;   /* files left out: no images by their extension, or beside the class folders */
+  int64_t ignored; /* files left out: no images by their extension, or beside the class folders */
+  int64_t
+      unlabelled;    /* files beside images that could hold their labels, where none of them does */
   ssne_place *place; /* [count]; NULL: each sample is a file of its own, called by its name */
   ssne_label_kind labels;
   bool classes_fixed; /* each part has all classes, in the input's own order */

@@ -11,7 +11,7 @@
 typedef struct ssne_index_head {
   char magic[8];
   uint64_t check; /* XXH3-64 of all that follows, up to the rows */
-  int64_t count, block_rows, ignored;
+  int64_t count, block_rows, ignored, unlabelled;
   int64_t names_size, longest_name;
   int64_t classes_size, state_size;
   char digest[40]; /* of the samples, in blocks of block_rows; zeros behind */

@@ -12,7 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define MAGIC "SSNEIDX1"
+#define MAGIC "SSNEIDX2"
 #define PIECE 4096 /* rows converted at a time */
 
 /* A row as it lies in the file. */
@@ -106,7 +106,8 @@ static bool has_sizes(const ssne_index_head *h, int64_t size) {
     if (parts[i] < 0 || parts[i] > left) return false;
     left -= parts[i];
   }
-  return left == 0 && h->longest_name >= 0 && h->longest_name <= h->names_size && h->ignored >= 0;
+  return left == 0 && h->longest_name >= 0 && h->longest_name <= h->names_size && h->ignored >= 0 &&
+         h->unlabelled >= 0;
 }
 
 static bool has_texts(const char *texts, int64_t size) {

@@ -49,7 +49,7 @@ typedef struct tar {
   char *text;
   entry *entries;
   int64_t count, room, text_size, text_room;
-  int64_t ignored;
+  int64_t ignored, unlabelled;
   bool webdataset;
 } tar;
 
@@ -135,7 +135,8 @@ static ssne_code add_entry(tar *t, struct archive *a, struct archive_entry *head
   const bool link = type == AE_IFLNK || archive_entry_hardlink(header);
   e.kind = kind_of(name, &e.key);
   if (type == AE_IFDIR) return SSNE_OK;
-  if (!is_label(&e) && e.kind != ENTRY_OTHER_LABEL && !ssne_is_image_name(name)) {
+  const bool other = e.kind == ENTRY_OTHER_LABEL && type == AE_IFREG && !hard;
+  if (!is_label(&e) && !other && !ssne_is_image_name(name)) {
     t->ignored++;
     return SSNE_OK;
   }
@@ -214,36 +215,41 @@ static ssne_code list_entries(tar *t, ssne_error *err) {
 
 /* --- labels beside images ------------------------------------------------------------------ */
 
-/* The text of a label: what a .cls holds, or the member "label" or "cls" of a .json. */
+/* The member "label" or "cls" of a .json, whose absence *found says. */
 static ssne_code read_json(const tar *t, const char *name, const char *text, size_t size,
-                           char *label, size_t room, ssne_error *err) {
+                           char *label, size_t room, bool *found, ssne_error *err) {
   json_error_t why;
   json_t *all = json_loadb(text, size, 0, &why);
   const json_t *value = json_object_get(all, "label");
   if (!value) value = json_object_get(all, "cls");
   ssne_code code = SSNE_OK;
+  *found = value != NULL;
   if (!all)
     code = ssne_fail(err, SSNE_USAGE, "%s: %s: not JSON: %s", t->path, name, why.text);
+  else if (!value)
+    *label = 0;
   else if (json_is_integer(value))
     snprintf(label, room, "%" JSON_INTEGER_FORMAT, json_integer_value(value));
   else if (json_is_string(value) && json_string_length(value) < room)
     snprintf(label, room, "%s", json_string_value(value));
   else
-    code = fail_entry(t, name, "no member `label` or `cls` that is an integer or a name", err);
+    code = fail_entry(t, name, "its `label` or `cls` is neither an integer nor a name", err);
   json_decref(all);
   return code;
 }
 
+/* The text of a label: all of a .cls, or a member of a .json; *label stays as it is without one. */
 static ssne_code read_label(tar *t, const entry *from, int64_t *label, ssne_error *err) {
   const char *name = t->text + from->name;
   char value[1024] = "", *text = NULL;
+  bool found = true;
   if (from->size > LABEL_MOST) return fail_entry(t, name, "more than 1 MiB for a label", err);
   SSNE_TRY(ssne_alloc(&text, from->size + 1, 1, "characters of a label", err));
   ssne_code code = ssne_read_at(t->file, text, from->size, from->offset, err);
   if (code) (void)ssne_fail_in(err, "%s: %s", t->path, name);
   size_t length = code ? 0 : strlen(text);
   if (!code && from->kind == ENTRY_JSON) {
-    code = read_json(t, name, text, (size_t)from->size, value, sizeof value, err);
+    code = read_json(t, name, text, (size_t)from->size, value, sizeof value, &found, err);
   } else if (!code) {
     while (length > 0 && strchr(" \t\r\n", text[length - 1])) text[--length] = 0;
     if (length == 0 || length >= sizeof value)
@@ -252,7 +258,8 @@ static ssne_code read_label(tar *t, const entry *from, int64_t *label, ssne_erro
       memcpy(value, text, length + 1);
   }
   ssne_free(&text);
-  return code ? code : add_text(t, value, label, err);
+  if (!code && !found) t->unlabelled++;
+  return code || !found ? code : add_text(t, value, label, err);
 }
 
 static int by_key(const void *a, const void *b, void *text) {
@@ -275,9 +282,11 @@ static int64_t end_of_key(const tar *t, int64_t first) {
   return end;
 }
 
+/* Names are there once; but for files that are not read. */
 static ssne_code check_names(const tar *t, ssne_error *err) {
   for (int64_t i = 1; i < t->count; i++)
-    if (strcmp(t->text + t->entries[i - 1].name, t->text + t->entries[i].name) == 0)
+    if (t->entries[i].kind != ENTRY_OTHER_LABEL &&
+        strcmp(t->text + t->entries[i - 1].name, t->text + t->entries[i].name) == 0)
       return fail_entry(t, t->text + t->entries[i].name,
                         "there twice; which one counts is not clear: leave one out", err);
   return SSNE_OK;
@@ -309,10 +318,11 @@ static ssne_code survey(tar *t, ssne_error *err) {
   return SSNE_OK;
 }
 
-/* Of one key's entries: the image, and its label. Images come first, then .cls, then .json. */
+/* Of one key's entries: the image, and its label if there is one. Images come first, then .cls,
+ * then .json. */
 static ssne_code join_key(tar *t, int64_t first, int64_t end, ssne_error *err) {
   entry *image = &t->entries[first];
-  if (image->kind == ENTRY_CLS)
+  if (is_label(image))
     return fail_entry(t, t->text + image->name,
                       "a label without an image beside it: add the image, or leave it out", err);
   if (image->kind != ENTRY_IMAGE) return SSNE_OK;
@@ -321,13 +331,24 @@ static ssne_code join_key(tar *t, int64_t first, int64_t end, ssne_error *err) {
       return fail_entry(t, t->text + t->entries[i].name,
                         "a second image of its key; which one counts is not clear: leave one out",
                         err);
-    if ((t->entries[i].kind == ENTRY_CLS || t->entries[i].kind == ENTRY_JSON) && image->label < 0)
+    if (is_label(&t->entries[i]) && image->label < 0)
       SSNE_TRY(read_label(t, &t->entries[i], &image->label, err));
   }
-  if (image->label >= 0) return SSNE_OK;
-  return fail_entry(t, t->text + image->name,
-                    "no label beside it, though others have one: add its .cls or .json, or leave "
-                    "it out",
+  return SSNE_OK;
+}
+
+/* Of the images, which are in their order: all have labels, or none. */
+static ssne_code check_labels(tar *t, ssne_error *err) {
+  int64_t labels = 0, without = -1;
+  for (int64_t i = t->count - 1; i >= 0; i--)
+    if (t->entries[i].label < 0)
+      without = i;
+    else
+      labels++;
+  if (labels == 0 || without < 0) return SSNE_OK;
+  return fail_entry(t, t->text + t->entries[without].name,
+                    "no label beside it, though others have one: add its .cls, or a `label` to its "
+                    ".json, or leave it out",
                     err);
 }
 
@@ -370,7 +391,7 @@ static void keep_images(tar *t, bool in_folders, int64_t skipped) {
     const bool image = t->webdataset ? e->kind == ENTRY_IMAGE : ssne_is_image_name(name);
     if (image && (!in_folders || strchr(name + skipped, '/')))
       t->entries[kept++] = *e;
-    else if (!t->webdataset || (e->kind != ENTRY_CLS && e->kind != ENTRY_JSON))
+    else if (!t->webdataset || !is_label(e))
       t->ignored++;
   }
   t->count = kept;
@@ -424,7 +445,7 @@ static ssne_code order_entries(tar *t, ssne_error *err) {
   }
   keep_images(t, false, 0);
   if (t->count) qsort(t->entries, (size_t)t->count, sizeof(entry), by_offset);
-  return SSNE_OK;
+  return check_labels(t, err);
 }
 
 /* --- the samples ------------------------------------------------------------------------- */
@@ -443,6 +464,7 @@ static ssne_code deliver(tar *t, gather *g, ssne_error *err) {
       return ssne_fail_in(err, "%s", t->path);
   }
   g->out->ignored += t->ignored;
+  if (t->count > 0 && t->entries[0].label < 0) g->out->unlabelled += t->unlabelled;
   return SSNE_OK;
 }
 

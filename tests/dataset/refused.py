@@ -74,10 +74,29 @@ def keys_with_points():
         give(tar("a.tar", ("d.1/key.jpg", image), ("d.1/key.seg.png", image), (f"d.1/key.{kind}", text),
                  ("d.1/key.left.jpg", image), ("d.1/key.seg.json", b"{")), [("d.1/key.jpg", 3)])
     refuse(tar("a.tar", ("b_1.jpg", image), ("b-1.cls", label)), "b-1.cls", "without an image")
+    give(tar("a.tar", ("b.jpg", image), ("b.cls", label), ("b.x.json", label), ("b.x.json", label)), [("b.jpg", 3)])
     give(tar("a.tar", ("ant/b.1.jpg", image), ("ant/b.2.jpg", image), ("ant/about.json", b"{}")),
          [("ant/b.1.jpg", 0), ("ant/b.2.jpg", 0)])
 
 
+def labels_beside():
+    image, none = b"x", b'{"url": "x", "caption": "y"}'
+    give(tar("a.tar", ("b.jpg", image), ("b.json", none), ("b.txt", b"y"), ("a.jpg", image), ("a.json", none), ("a.txt", b"y"),
+             ("c.jpg", image)), [("b.jpg", -1), ("a.jpg", -1), ("c.jpg", -1)])
+    refuse(tar("a.tar", ("b.jpg", image), ("b.json", none), ("a.jpg", image), ("a.json", b'{"label": 1}')),
+           "b.jpg", "no label beside it", "`label` to its .json")
+    refuse(tar("a.tar", ("b.jpg", image), ("b.json", none), ("a.jpg", image), ("a.cls", b"1")), "b.jpg", "no label beside it")
+    give(tar("a.tar", ("b.jpg", image), ("b.json", none), ("b.cls", b"7")), [("b.jpg", 7)])
+    for label in b'{"label": 1}', none:
+        refuse(tar("a.tar", ("b.jpg", image), ("b.json", label), ("c.json", label)), "c.json", "without an image")
+    refuse(tar("a.tar", ("b.jpg", image), ("b.json", none), ("c.json", none)), "c.json", "without an image")
+    refuse(tar("a.tar", ("b.jpg", image), ("b.json", b'{"label": null}')), "b.json", "neither an integer nor a name")
+    tar("s-0.tar", ("b.jpg", image), ("b.json", none))
+    tar("s-1.tar", ("b.jpg", image), ("b.json", b'{"label": 1}'))
+    refuse(at("s-{0..1}.tar"), "none at all", "numbers")
+
+
 ends_of_tars()
 keys_with_points()
+labels_beside()
 finish()

@@ -206,6 +206,23 @@ def kinds():
     tar("kinds/n-1.tar", [("cat/images/2.png", FILES[1]), ("dog/images/3.png", FILES[2])])
     refuse(at("kinds/n-{0..1}.tar"), "n-0.tar", "one folder, cat", "not clear", ranks=(1, 2))
     refuse(tar("bad.tar", [("a.png", FILES[0]), ("a.cls", b"1"), ("b.cls", b"1")]), "b.cls", "without an image")
+    unlabelled()
+
+
+def unlabelled():
+    """Shards as img2dataset makes them: what is beside the images says no label, as is said, by the index too."""
+    for number in range(2):
+        tar(f"i2d/{number}.tar", [(f"{number}{row}.{ending}", data) for row in range(2 + number) for ending, data in
+                                  (("png", FILES[row]), ("json", b'{"url": "x"}'), ("txt", b"a caption"))])
+    for ranks in 1, 3:
+        shutil.rmtree(at("i2d/out"), ignore_errors=True)
+        command = ("extract", "--images", at("i2d/{0..1}.tar"), *OPTIONS, "--out", at("i2d/out/run.h5"))
+        for _ in "scanned", "by the index":
+            said = succeed(*command, "--fresh", ranks=ranks).stderr
+            assert said.count("none of the 5 .json files beside them has a member `label`") == 1, said
+        assert "by the index" in said
+        with h5py.File(at("i2d/out/run.h5")) as f:
+            assert f["labels"][...].tolist() == [-1] * 5
 
 
 def bad_tars(rows):
@@ -216,7 +233,7 @@ def bad_tars(rows):
     refuse(wds(("b.png", FILES[1]), ("b.cls", b"")), "b.cls", "not a label")
     refuse(wds(("b.png", FILES[1]), ("b.cls", b"cat")), "b.png", "`cat` is no number")
     refuse(wds(("b.png", FILES[1]), ("b.json", b"{")), "b.json", "not JSON")
-    refuse(wds(("b.png", FILES[1]), ("b.json", b'{"label": 1.5}')), "b.json", "no member")
+    refuse(wds(("b.png", FILES[1]), ("b.json", b'{"label": 1.5}')), "b.json", "neither an integer nor a name")
     refuse(wds(("b.png", FILES[1]), ("b.json", b"[" * 100000)), "b.json", "not JSON")
     refuse(wds(("a.jpg", FILES[1])), "second image of its key")
     refuse(wds(("./a.png", FILES[1])), "a.png", "twice")
