@@ -36,6 +36,13 @@ static int64_t longest_of(const char *texts, int64_t size) {
 
 /* --- what all ranks must know ------------------------------------------------------------ */
 
+/* Collective: if rank 0 has all classes, the labels of all ranks count these. */
+static ssne_code share_fixed(scan *c, ssne_error *err) {
+  SSNE_TRY(ssne_broadcast(&c->part.classes_fixed, sizeof c->part.classes_fixed, 0, c->comm, err));
+  if (c->part.classes_fixed) c->part.labels = SSNE_LABELS_NAMES;
+  return SSNE_OK;
+}
+
 /* Collective: labels of all parts are of one kind. */
 static ssne_code check_kinds(const scan *c, ssne_error *err) {
   const int64_t own = (int64_t)c->part.labels, none = SSNE_LABELS_NAMES;
@@ -135,34 +142,30 @@ static void describe_classes(shard *s) {
   f->longest_class = longest_of(s->classes, f->classes_size);
 }
 
+/* On rank 0: of the class names of all ranks at *all those of the input. */
+static ssne_code unite_all(const scan *c, char **all, int64_t *size, ssne_error *err) {
+  char *united = NULL;
+  if (c->rank > 0 || c->part.classes_fixed) return SSNE_OK;
+  const ssne_code code = unite(*all, *size, &united, size, err);
+  ssne_free(all);
+  *all = united;
+  return code;
+}
+
 /* Collective: the classes of all ranks on every rank, and labels that count them. */
 static ssne_code share_classes(scan *c, shard *s, ssne_error *err) {
-  char *all = NULL, *united = NULL;
-  int64_t size = 0;
-  ssne_code code = SSNE_OK;
-  if (c->part.classes_fixed) { /* on every rank, then */
-    s->facts.classes_size = c->part.classes_size;
-    s->classes = c->part.classes;
-    c->part.classes = NULL;
-    describe_classes(s);
-    return SSNE_OK;
-  }
-  code = gather_classes(c, &all, &size, err);
-  if (!code)
-    code = ssne_agree(
-        c->comm, c->rank == 0 ? unite(all, size, &united, &s->facts.classes_size, err) : SSNE_OK,
-        err);
+  char *all = NULL;
+  int64_t *size = &s->facts.classes_size;
+  ssne_code code = gather_classes(c, &all, size, err);
+  if (!code) code = ssne_agree(c->comm, unite_all(c, &all, size, err), err);
+  if (!code) code = ssne_broadcast(size, sizeof *size, 0, c->comm, err);
+  if (!code) code = ssne_agree(c->comm, ssne_alloc(&s->classes, *size, 1, "names", err), err);
+  if (!code && c->rank == 0) memcpy(s->classes, all, (size_t)*size);
   ssne_free(&all);
-  if (!code) code = ssne_broadcast(&s->facts.classes_size, sizeof(int64_t), 0, c->comm, err);
-  if (!code)
-    code =
-        ssne_agree(c->comm, ssne_alloc(&s->classes, s->facts.classes_size, 1, "names", err), err);
-  if (!code && c->rank == 0) memcpy(s->classes, united, (size_t)s->facts.classes_size);
-  ssne_free(&united);
-  if (!code) code = ssne_broadcast(s->classes, s->facts.classes_size, 0, c->comm, err);
+  if (!code) code = ssne_broadcast(s->classes, *size, 0, c->comm, err);
   if (code) return code;
   describe_classes(s);
-  return ssne_agree(c->comm, number_classes(c, s, err), err);
+  return c->part.classes_fixed ? SSNE_OK : ssne_agree(c->comm, number_classes(c, s, err), err);
 }
 
 static int64_t own_name_bytes(const shard *s) {
@@ -385,6 +388,7 @@ static void write_index(const scan *c, const char *path, const char *state, int6
 
 static ssne_code share(scan *c, int64_t batch, shard *s, ssne_error *err) {
   SSNE_TRY(count_rows(c, &s->facts, err));
+  SSNE_TRY(share_fixed(c, err));
   SSNE_TRY(check_kinds(c, err));
   SSNE_TRY(share_classes(c, s, err));
   s->partition = ssne_partition_make(s->facts.count, batch, c->ranks, c->rank);

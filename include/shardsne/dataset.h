@@ -44,7 +44,7 @@ typedef struct ssne_samples {
       unlabelled;    /* files beside images that could hold their labels, where none of them does */
   ssne_place *place; /* [count]; NULL: each sample is a file of its own, called by its name */
   ssne_label_kind labels;
-  bool classes_fixed; /* each part has all classes, in the input's own order */
+  bool classes_fixed; /* part 0 has all classes, in the input's own order; other parts have none */
 } ssne_samples;
 
 /* Lists the images below the folder `path`.

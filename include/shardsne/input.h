@@ -43,7 +43,8 @@ ssne_code ssne_input_state(const ssne_input *input, char **state, int64_t *size,
 /* The samples of part `part` of `parts`, counted from 0: the rows of all parts one after the other
  * are the rows of the input, whatever the number of parts. Labels that are SSNE_LABELS_NAMES count
  * the part's own classes: a caller with several parts puts these together, in byte order of their
- * names. A part may have no rows. The caller frees `out` with ssne_samples_free. */
+ * names; unless part 0 has all of them (classes_fixed), which the labels of all parts then count. A
+ * part may have no rows. The caller frees `out` with ssne_samples_free. */
 ssne_code ssne_input_scan(const ssne_input *input, int part, int parts, ssne_samples *out,
                           ssne_error *err);
 

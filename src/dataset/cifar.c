@@ -112,7 +112,6 @@ static ssne_code read_names(const ssne_input *input, ssne_samples *out, ssne_err
   const int folder = slash ? (int)(slash + 1 - first) : 0;
   const int length = snprintf(path, sizeof path, "%.*s%s", folder, first,
                               input->header == 1 ? "batches.meta.txt" : "fine_label_names.txt");
-  out->labels = SSNE_LABELS_NUMBERS;
   if (length >= (int)sizeof path || access(path, F_OK) != 0) return SSNE_OK;
   SSNE_TRY(ssne_read_whole(path, NAMES_MOST, &text, NULL, err));
   const ssne_code code = take_names(input, text, path, out, err);
@@ -170,7 +169,8 @@ static ssne_code scan_files(const ssne_input *input, int64_t begin, int64_t end,
 static ssne_code scan_cifar(const ssne_input *input, int part, int parts, ssne_samples *out,
                             ssne_error *err) {
   gather g = {.out = out};
-  ssne_code code = read_names(input, out, err);
+  out->labels = SSNE_LABELS_NUMBERS;
+  ssne_code code = part == 0 ? read_names(input, out, err) : SSNE_OK;
   if (!code)
     code = scan_files(input, ssne_share_begin(input->rows, parts, part),
                       ssne_share_begin(input->rows, parts, part + 1), &g, err);

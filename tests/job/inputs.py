@@ -334,6 +334,21 @@ def bad_arrays(array):
     refuse(write("bad.idx", b"\0\0\x0d" + whole[3:]), "type 13")
 
 
+def names_on_one_node(records, names):
+    """Ranks that see different folders: the names are those that rank 0 sees."""
+    enter = ("sh", "-c", 'cd rank-$((${OMPI_COMM_WORLD_RANK:-$PMI_RANK} > 0)) && exec "$0" "$@"')
+    for rank in 0, 1:
+        write(f"nodes/rank-{rank}/test_batch.bin", records)
+    for seen in 0, 1:
+        write(f"nodes/rank-{seen}/batches.meta.txt", "\n".join(names[:10]))
+        path = at("nodes/run.h5")
+        succeed("extract", "--images", "test_batch.bin", *OPTIONS, "--out", path, "--fresh", ranks=3, under=enter, cwd=at("nodes"))
+        with h5py.File(path) as f:
+            assert f["labels"][...].tolist() == LABELS.tolist()
+            assert ([c.decode() for c in f["classes"][...]] if "classes" in f else []) == (names[:10] if seen == 0 else [])
+        os.remove(at(f"nodes/rank-{seen}/batches.meta.txt"))
+
+
 def cifar():
     planes = PIXELS.transpose(0, 3, 1, 2).reshape(len(PIXELS), -1)
     records = [bytes([LABELS[i]]) + planes[i].tobytes() for i in range(len(planes))]
@@ -350,6 +365,7 @@ def cifar():
     write("cifar100/fine_label_names.txt", "\r\n".join(hundred))
     write("cifar100/test.bin", b"".join(bytes([19]) + r for r in records))
     same("CIFAR-100's file", at("cifar100/test.bin"), names=[f"test.bin/{i:05}" for i in range(21)], classes=hundred)
+    names_on_one_node(b"".join(records), hundred)
     write("cifar/test_batch.bin", b"".join(records)[:-1])
     refuse(at("cifar"), "test_batch.bin", "truncated")
     write("cifar/test_batch.bin", records[0] + b"\x0b" + records[1][1:])
