@@ -43,6 +43,14 @@ ssne_code ssne_read_at(int file, void *out, int64_t size, int64_t offset, ssne_e
   return ssne_fail(err, SSNE_FAILED, "ends at byte %" PRId64 ", too early", offset + got);
 }
 
+ssne_code ssne_is_there(const char *path, bool *is, ssne_error *err) {
+  struct stat about;
+  *is = stat(path, &about) == 0;
+  if (*is || errno == ENOENT || errno == ENOTDIR) return SSNE_OK;
+  return ssne_fail(err, SSNE_USAGE, "%s: %s, so that whether it is there is not known", path,
+                   strerror(errno));
+}
+
 ssne_code ssne_open_regular(const char *path, int *file, int64_t *size, int64_t *changed,
                             ssne_error *err) {
   struct stat about;

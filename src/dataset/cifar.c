@@ -112,7 +112,9 @@ static ssne_code read_names(const ssne_input *input, ssne_samples *out, ssne_err
   const int folder = slash ? (int)(slash + 1 - first) : 0;
   const int length = snprintf(path, sizeof path, "%.*s%s", folder, first,
                               input->header == 1 ? "batches.meta.txt" : "fine_label_names.txt");
-  if (length >= (int)sizeof path || access(path, F_OK) != 0) return SSNE_OK;
+  bool is = false;
+  if (length < (int)sizeof path) SSNE_TRY(ssne_is_there(path, &is, err));
+  if (!is) return SSNE_OK;
   SSNE_TRY(ssne_read_whole(path, NAMES_MOST, &text, NULL, err));
   const ssne_code code = take_names(input, text, path, out, err);
   ssne_free(&text);

@@ -77,6 +77,18 @@ static bool rename_labels(char *path, const char *from, const char *to) {
   return true;
 }
 
+/* Whether `path`, gzipped or not, unlike the images, is there; it becomes the one that is. */
+static ssne_code find_either(char *path, bool *found, ssne_error *err) {
+  const size_t length = strlen(path);
+  SSNE_TRY(ssne_is_there(path, found, err));
+  if (*found) return SSNE_OK;
+  if (length > 3 && strcmp(path + length - 3, ".gz") == 0)
+    path[length - 3] = 0;
+  else
+    memcpy(path + length, ".gz", 4);
+  return ssne_is_there(path, found, err);
+}
+
 ssne_code ssne_idx_find_labels(const char *path, char **labels, ssne_error *err) {
   const size_t length = strlen(path);
   char *beside = NULL;
@@ -84,18 +96,12 @@ ssne_code ssne_idx_find_labels(const char *path, char **labels, ssne_error *err)
   memcpy(beside, path, length + 1);
   bool found = rename_labels(beside, "images-idx3", "labels-idx1") ||
                rename_labels(beside, "images.idx3", "labels.idx1");
-  if (found && access(beside, R_OK) != 0) { /* gzipped, or not, unlike the images */
-    if (length > 3 && strcmp(beside + length - 3, ".gz") == 0)
-      beside[length - 3] = 0;
-    else
-      memcpy(beside + length, ".gz", 4);
-    found = access(beside, R_OK) == 0;
-  }
-  if (found)
+  const ssne_code code = found ? find_either(beside, &found, err) : SSNE_OK;
+  if (!code && found)
     *labels = beside;
   else
     ssne_free(&beside);
-  return SSNE_OK;
+  return code;
 }
 
 /* --- labels ------------------------------------------------------------------------------ */

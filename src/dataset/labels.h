@@ -11,7 +11,8 @@ ssne_code ssne_idx_shape(const char *path, int *dimensions, int64_t shape[4], in
                          int64_t *whole, ssne_error *err);
 
 /* The labels that MNIST's naming puts beside `path` (images-idx3 becomes labels-idx1), gzipped or
- * not; NULL where there are none. The caller frees *labels with ssne_free. */
+ * not; NULL where there are none. That this cannot be told is an error. The caller frees *labels
+ * with ssne_free. */
 ssne_code ssne_idx_find_labels(const char *path, char **labels, ssne_error *err);
 
 /* `size` bytes from `offset` on of what the file holds, unpacked if it is gzipped. */

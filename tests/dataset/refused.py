@@ -1,5 +1,7 @@
 """What is wrong with an input, or not as it seems, is said in one line; what other programs read is read as they have it."""
+import gzip
 import io
+import math
 import os
 import sys
 import tarfile
@@ -96,7 +98,37 @@ def labels_beside():
     refuse(at("s-{0..1}.tar"), "none at all", "numbers")
 
 
+def idx(*shape):
+    return bytes([0, 0, 8, len(shape)]) + b"".join(n.to_bytes(4, "big") for n in shape) + bytes(range(math.prod(shape)))
+
+
+def files_beside():
+    """What lies beside the images is not there, or cannot be looked at: not the same."""
+    images, labels = write("mnist/t-images-idx3-ubyte", idx(3, 2, 2)), at("mnist/t-labels-idx1-ubyte")
+    cifar, names = write("cifar/test_batch.bin", bytes(3073)), at("cifar/batches.meta.txt")
+    rows = [[(str(row), -1) for row in range(3)], [("test_batch.bin/00000", 0)]]
+    for source, beside, wanted in zip((images, cifar), (labels, names), rows):
+        give(source, wanted)
+        os.symlink(beside + ".none", beside)
+        give(source, wanted)
+        os.remove(beside)
+        os.symlink(beside, beside)
+        refuse(source, beside, "Too many levels")
+        os.remove(beside)
+        os.mkdir(beside)
+        refuse(source, beside, "not a regular file")
+        os.rmdir(beside)
+        write(beside, idx(3))
+        os.chmod(beside, 0)
+        if os.geteuid() != 0:
+            refuse(source, beside, "Permission denied")
+        os.remove(beside)
+    write(labels + ".gz", gzip.compress(idx(3)))
+    give(images, [(str(row), row) for row in range(3)])
+
+
 ends_of_tars()
 keys_with_points()
 labels_beside()
+files_beside()
 finish()
