@@ -54,6 +54,9 @@ ssne_code ssne_cifar_open_file(ssne_input *input, const char *path, ssne_error *
 ssne_code ssne_input_pixels(const ssne_input *input, const uint8_t *bytes,
                             ssne_input_reader *reader, ssne_error *err);
 
+/* Refuses a file of `whole` bytes that is no tar, in words that say what it is. */
+ssne_code ssne_input_check_tar(const char *path, int file, int64_t whole, ssne_error *err);
+
 /* Adds one container to the input. */
 ssne_code ssne_input_add(ssne_input *input, const char *path, ssne_error *err);
 

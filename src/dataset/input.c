@@ -64,8 +64,8 @@ static bool is_text(const uint8_t *head, int64_t size) {
   return size > 0;
 }
 
-/* What is known, and not read as a set of images. */
-static ssne_code refuse(const uint8_t *head, int64_t size, ssne_error *err) {
+/* What is known, and not read as a set of images; NULL: not known. */
+static const char *recognise_other(const uint8_t *head, int64_t size) {
   static const struct {
     const char *magic;
     int length;
@@ -85,13 +85,8 @@ static ssne_code refuse(const uint8_t *head, int64_t size, ssne_error *err) {
       {"\x89PNG", 4, "a single PNG: name the folder of images, or a list of them"},
   };
   for (size_t k = 0; k < sizeof known / sizeof *known; k++)
-    if (begins(head, size, known[k].magic, known[k].length))
-      return ssne_fail(err, SSNE_USAGE, "%s", known[k].what);
-  return ssne_fail(
-      err, SSNE_USAGE,
-      size > 0 ? "not recognised: neither a CSV or TSV list, a tar, IDX, .npy nor a file of "
-                 "CIFAR's; docs/inputs.md says what is read"
-               : "empty file: neither a list, a tar nor an array");
+    if (begins(head, size, known[k].magic, known[k].length)) return known[k].what;
+  return size > 0 ? NULL : "empty file: neither a list, a tar nor an array";
 }
 
 static ssne_code read_head(const char *path, uint8_t head[HEAD], int64_t *size, int64_t *whole,
@@ -137,8 +132,11 @@ static ssne_code open_file(ssne_input *input, const char *path, ssne_error *err)
     input->format = &ssne_list_format;
     return copy_folder(path, &input->folder, err);
   }
-  (void)refuse(head, size, err);
-  return ssne_fail_in(err, "%s", path);
+  const char *other = recognise_other(head, size);
+  return ssne_fail(err, SSNE_USAGE, "%s: %s", path,
+                   other ? other
+                         : "not recognised: neither a CSV or TSV list, a tar, IDX, .npy nor a file "
+                           "of CIFAR's; docs/inputs.md says what is read");
 }
 
 /* --- several tars: shards-{000..127}.tar -------------------------------------------------- */
@@ -160,6 +158,20 @@ static bool parse_range(const char *source, range *r) {
   return end > 0;
 }
 
+static ssne_code fail_no_tar(const char *path, const char *what, ssne_error *err) {
+  return ssne_fail(err, SSNE_USAGE, "%s: %s", path,
+                   what ? what : "not a tar; several files at once are read as tars");
+}
+
+ssne_code ssne_input_check_tar(const char *path, int file, int64_t whole, ssne_error *err) {
+  uint8_t head[HEAD];
+  const int64_t size = whole > HEAD ? HEAD : whole;
+  if (ssne_read_at(file, head, size, 0, err)) return ssne_fail_in(err, "%s", path);
+  if (ssne_tar_begins(head, size)) return SSNE_OK;
+  return fail_no_tar(path, recognise_other(head, size), err);
+}
+
+/* The first one is looked at here, the others when they are scanned: there may be thousands. */
 static ssne_code open_range(ssne_input *input, const range *r, ssne_error *err) {
   const size_t room = strlen(input->source) + 32;
   char *path = NULL;
@@ -170,10 +182,8 @@ static ssne_code open_range(ssne_input *input, const range *r, ssne_error *err) 
   ssne_code code = SSNE_OK;
   for (long long n = r->first; n <= r->last && !code; n++) {
     snprintf(path, room, "%.*s%0*lld%s", r->prefix, input->source, r->width, n, r->suffix);
-    code = open_file(input, path, err);
-    if (!code && input->format != &ssne_tar_format)
-      code =
-          ssne_fail(err, SSNE_USAGE, "%s: not a tar; several files at once are read as tars", path);
+    code = n == r->first ? open_file(input, path, err) : ssne_input_add(input, path, err);
+    if (!code && input->format != &ssne_tar_format) code = fail_no_tar(path, NULL, err);
   }
   ssne_free(&path);
   return code;

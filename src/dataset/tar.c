@@ -484,7 +484,8 @@ static ssne_code scan_one(const ssne_input *input, int64_t number, gather *g, in
   const int64_t from = g->out->count;
   tar t = {.input = input, .number = number, .path = input->container[number], .file = -1};
   SSNE_TRY(ssne_open_regular(t.path, &t.file, &t.size, NULL, err));
-  ssne_code code = list_entries(&t, err);
+  ssne_code code = ssne_input_check_tar(t.path, t.file, t.size, err);
+  if (!code) code = list_entries(&t, err);
   if (!code) code = order_entries(&t, err);
   if (!code) code = deliver(&t, g, err);
   if (!code) code = agree_kind(&t, g, from, kind, err);

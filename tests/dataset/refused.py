@@ -127,8 +127,29 @@ def files_beside():
     give(images, [(str(row), row) for row in range(3)])
 
 
+def several_tars():
+    """Each is looked at by the part that has it, when it is scanned."""
+    for number in range(3):
+        tar(f"t-{number}.tar", (f"{number}.png", b"x"))
+    source = at("t-{0..2}.tar")
+    give(source, [(f"t-{number}.tar/{number}.png", -1) for number in range(3)])
+    for content, says in ((b"a.png,1\n", "several files at once are read as tars"), (gzip.compress(b"x"), "(gzip)"), (b"", "empty"),
+                          (None, "No such file")):
+        if content is None:
+            os.remove(at("t-2.tar"))
+        else:
+            write("t-2.tar", content)
+        out = run(sys.argv[1], "input", 3, source).split(b"\0")
+        check(out[0] == b"t-0.tar/0.png" and out[-1].startswith(b"error 2 " + at("t-2.tar").encode()) and says.encode() in out[-1],
+              f"{says}: {out}")
+    refuse(at("t-{2..4}.tar"), "t-2.tar", "No such file")
+    write("t-0.tar", b"a.png,1\n")
+    refuse(source, "t-0.tar", "several files at once")
+
+
 ends_of_tars()
 keys_with_points()
 labels_beside()
 files_beside()
+several_tars()
 finish()
