@@ -86,6 +86,10 @@ static const char *recognise_other(const uint8_t *head, int64_t size) {
   };
   for (size_t k = 0; k < sizeof known / sizeof *known; k++)
     if (begins(head, size, known[k].magic, known[k].length)) return known[k].what;
+  static const uint8_t zeros[HEAD] = {0};
+  if (size == HEAD && memcmp(head, zeros, HEAD) == 0)
+    return "zeros, as a tar without anything in it or a file never written: no images; make it "
+           "anew";
   return size > 0 ? NULL : "empty file: neither a list, a tar nor an array";
 }
 
@@ -107,20 +111,27 @@ static ssne_code copy_folder(const char *path, char **out, ssne_error *err) {
   return SSNE_OK;
 }
 
-/* The first bytes that a gzipped file holds; none if it is no such file. */
-static int64_t unpack_head(const char *path, uint8_t head[HEAD]) {
+/* The first bytes that a gzipped file holds. */
+static ssne_code unpack_head(const char *path, uint8_t head[HEAD], int64_t *size, ssne_error *err) {
   gzFile file = gzopen(path, "rb");
-  const int got = file ? gzread(file, head, HEAD) : 0;
+  const int got = file ? gzread(file, head, HEAD) : -1;
+  int reason = 0;
+  const char *why = file ? gzerror(file, &reason) : strerror(errno);
+  *size = got;
+  ssne_code code = SSNE_OK;
+  if (got < 0 || reason < 0)
+    code = ssne_fail(err, SSNE_USAGE, "%s: gzipped, and truncated or damaged (%s); copy it anew",
+                     path, why);
   if (file) gzclose(file);
-  return got > 0 ? got : 0;
+  return code;
 }
 
 static ssne_code open_file(ssne_input *input, const char *path, ssne_error *err) {
   uint8_t head[HEAD], unpacked[HEAD];
-  int64_t size = 0, whole = 0;
+  int64_t size = 0, whole = 0, beginning = 0;
   SSNE_TRY(read_head(path, head, &size, &whole, err));
-  const bool gzipped = begins(head, size, "\x1f\x8b", 2);
-  input->compressed = gzipped && ssne_idx_begins(unpacked, unpack_head(path, unpacked));
+  if (begins(head, size, "\x1f\x8b", 2)) SSNE_TRY(unpack_head(path, unpacked, &beginning, err));
+  input->compressed = ssne_idx_begins(unpacked, beginning);
   if (input->compressed || ssne_idx_begins(head, size)) return ssne_idx_open(input, path, err);
   if (begins(head, size, "\x93NUMPY", 6)) return ssne_npy_images_open(input, path, err);
   if (ssne_cifar_is_file(path, whole)) return ssne_cifar_open_file(input, path, err);

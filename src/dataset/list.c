@@ -52,11 +52,17 @@ static ssne_code take_quoted(list *l, char **field, ssne_error *err) {
   return SSNE_OK;
 }
 
-static void take_plain(list *l, char **field) {
+static ssne_code take_plain(list *l, char **field, ssne_error *err) {
   const char stops[] = {l->separator, '\n', 0};
   *field = l->at;
   l->at += strcspn(l->at, stops);
   if (l->at > *field && l->at[-1] == '\r' && *l->at != l->separator) l->at--;
+  if (!memchr(*field, '\r', (size_t)(l->at - *field))) return SSNE_OK;
+  return fail_at(
+      l, l->line,
+      "a carriage return (CR) without a line feed; if lines end so, convert the file, say "
+      "with tr '\\r' '\\n'",
+      err);
 }
 
 /* The next row, empty lines passed over; no fields behind the last. */
@@ -70,7 +76,7 @@ static ssne_code take_row(list *l, row *r, ssne_error *err) {
     if (*l->at == '"')
       SSNE_TRY(take_quoted(l, field, err));
     else
-      take_plain(l, field);
+      SSNE_TRY(take_plain(l, field, err));
     more = *l->at == l->separator && *l->at;
     char *end = l->at; /* of the field; closed once the character there has been looked at */
     if (more) {

@@ -132,7 +132,7 @@ static ssne_code add_entry(tar *t, struct archive *a, struct archive_entry *head
   if (!name) return ssne_fail(err, SSNE_USAGE, "%s: an entry without a name", t->path);
   name = clean(name);
   const mode_t type = archive_entry_filetype(header);
-  const bool link = type == AE_IFLNK || archive_entry_hardlink(header);
+  const bool hard = archive_entry_hardlink(header);
   e.kind = kind_of(name, &e.key);
   if (type == AE_IFDIR) return SSNE_OK;
   const bool other = e.kind == ENTRY_OTHER_LABEL && type == AE_IFREG && !hard;
@@ -143,7 +143,11 @@ static ssne_code add_entry(tar *t, struct archive *a, struct archive_entry *head
   if (strlen(name) >= GATHER_LONGEST_NAME)
     return ssne_fail(err, SSNE_USAGE, "%s: a name of %zu bytes, more than %d: %.60s...", t->path,
                      strlen(name), GATHER_LONGEST_NAME - 1, name);
-  if (link)
+  if (hard)
+    return fail_entry(
+        t, name, "a hard link, which is not followed: make the tar with tar --hard-dereference",
+        err);
+  if (type == AE_IFLNK)
     return fail_entry(t, name, "a link, which is not followed: make the tar with tar -h", err);
   if (type != AE_IFREG) return fail_entry(t, name, "not a regular file; leave it out", err);
   SSNE_TRY(find_data(t, a, header, name, &e, err));

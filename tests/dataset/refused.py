@@ -99,7 +99,7 @@ def labels_beside():
 
 
 def idx(*shape):
-    return bytes([0, 0, 8, len(shape)]) + b"".join(n.to_bytes(4, "big") for n in shape) + bytes(range(math.prod(shape)))
+    return bytes([0, 0, 8, len(shape)]) + b"".join(n.to_bytes(4, "big") for n in shape) + bytes(n % 251 for n in range(math.prod(shape)))
 
 
 def files_beside():
@@ -147,9 +147,30 @@ def several_tars():
     refuse(source, "t-0.tar", "several files at once")
 
 
+def said_rightly():
+    with tarfile.open(at("a.tar"), "w") as out:
+        info = tarfile.TarInfo("ant/a.png")
+        info.type, info.linkname = tarfile.LNKTYPE, "ant/b.png"
+        out.addfile(info)
+    refuse(at("a.tar"), "ant/a.png", "--hard-dereference")
+    for blocks in 1, 2, 20:
+        refuse(write("a.tar", bytes(512 * blocks)), "a.tar: zeros", "never written")
+    tar("t-1.tar", ("a.png", b"x"))
+    refuse(write("t-2.tar", bytes(10240)).replace("2.tar", "{1..2}.tar"), "t-2.tar: zeros")
+    whole = gzip.compress(idx(3, 200, 200), mtime=0)
+    give(write("x-idx3-ubyte.gz", whole), [(str(row), -1) for row in range(3)])
+    for damaged in whole[:12], whole[:20], whole[:10] + b"\xff" * 20 + whole[30:]:
+        refuse(write("x-idx3-ubyte.gz", damaged), "x-idx3-ubyte.gz: gzipped, and truncated or damaged")
+    refuse(write("x.tar.gz", gzip.compress(b"x" * 2000)), "compressed (gzip): decompress")
+    for text in b"a.png,1\rb.png,2\r", b"a.png,1\nb\r.png,1\n", b"a.png\rb.png", b"a.png,\r1\n":
+        refuse(write("a.csv", text), f"a.csv, line {2 if b'1' + bytes([10]) + b'b' in text else 1}:", "carriage return")
+    give(write("a.csv", b'a.png,1\r\n"b\r.png",2\r\nc.png,3\r'), [("a.png", 1), ("b\r.png", 2), ("c.png", 3)])
+
+
 ends_of_tars()
 keys_with_points()
 labels_beside()
 files_beside()
 several_tars()
+said_rightly()
 finish()
