@@ -148,7 +148,9 @@ static ssne_code read_dataset(const char *source, const ssne_arrays *arrays, con
   if (!arrays) return ssne_fail(err, SSNE_USAGE, "%s: datasets of HDF5 are not read here", source);
   SSNE_TRY(arrays->open(file, dataset, &array, &dimensions, shape, err));
   ssne_code code = check_rows(source, shape[0], rows, err);
-  if (!code && dimensions != 1)
+  bool column = dimensions <= 4; /* one, or others of size 1 */
+  for (int d = 1; d < dimensions && column; d++) column = shape[d] == 1;
+  if (!code && !column)
     code = ssne_fail(err, SSNE_USAGE, "%s: %d dimensions; labels have one", source, dimensions);
   if (!code) code = arrays->read_int(array, first, count, out, err);
   arrays->close(&array);

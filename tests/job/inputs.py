@@ -283,10 +283,14 @@ def arrays():
         f["plain"] = PIXELS
         f.create_dataset("deep/packed", data=kinds["nchw"], chunks=(5, 3, 10, 32), compression="gzip", shuffle=True)
         f["y"], f["floats"], f["wrong"] = LABELS.astype(">i8"), PIXELS / 255, LABELS - 5
-        f["real"] = LABELS / 2
+        f["real"], f["column"], f["box"] = LABELS / 2, LABELS[:, None], LABELS[:, None, None, None]
+        f["pairs"] = np.stack([LABELS, LABELS], axis=1)
         f["short"], f["large"] = LABELS[1:], LABELS + 2 ** 40
     for name in "plain", "deep/packed":
         same(f"HDF5 {name}", at("x.h5") + ":/" + name, "--labels", at("x.h5") + ":/y", classes=(), names=numbers)
+    for name in "column", "box":
+        same(f"HDF5, labels in a {name}", at("x.h5") + ":/plain", "--labels", at("x.h5") + ":/" + name, classes=(), names=numbers,
+             ranks=[3])
     gray = PIXELS[..., 0]
     for row in range(len(NAMES)):
         write(f"gray/{NAMES[row]}", png(gray[row]))
@@ -313,6 +317,7 @@ def bad_arrays(array):
     refuse(x, "no 32-bit integer", options=("--labels", at("x.h5") + ":/large"))
     refuse(x, "no integers", options=("--labels", at("x.h5") + ":/real"))
     refuse(x, "labels have one", options=("--labels", x))
+    refuse(x, "labels have one", options=("--labels", at("x.h5") + ":/pairs"))
     refuse(x, "not an IDX", options=("--labels", write("y.csv", "1\n2\n")))
     refuse(x, "none.npy", options=("--labels", at("none.npy")))
     refuse(FOLDER, "--labels", "its own", options=("--labels", at("y.npy")))
