@@ -241,7 +241,7 @@ static void announce(const embedding *e) {
 static ssne_code compute(embedding *e, ssne_error *err) {
   const MPI_Comm comm = e->j->comm;
   const ssne_stop *stop = e->j->stop;
-  SSNE_TRY(embedding_keep_labels(e, err));
+  SSNE_TRY(embedding_keep_samples(e, err));
   SSNE_TRY(embedding_load_rows(e, err));
   SSNE_TRY(ssne_stop_agree(stop, "before the neighbours were searched", comm, err));
   SSNE_TRY(embedding_neighbours(e, err));

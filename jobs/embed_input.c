@@ -81,24 +81,28 @@ ssne_code embedding_create_file(embedding *e, ssne_error *err) {
 
 /* Collective. */
 static ssne_code open_source(embedding *e, ssne_error *err) {
-  if (!e->own_features) {
-    SSNE_TRY(source_open(e->j->options.embed.features, e->j->comm, &e->from, err));
-    e->chosen = selection_all(e->from.rows);
-    return SSNE_OK;
-  }
-  SSNE_TRY_ALL(e->j->comm, source_open_store(e->store, &e->from, err), err);
-  return ssne_agree(e->j->comm, selection_read(e->store, e->from.rows, &e->chosen, err), err);
+  const MPI_Comm comm = e->j->comm;
+  if (e->own_features)
+    SSNE_TRY_ALL(comm, source_open_store(e->store, &e->from, err), err);
+  else
+    SSNE_TRY(source_open_features(e->j->options.embed.features, comm, &e->from, err));
+  if (e->from.store)
+    return ssne_agree(comm, selection_read(e->from.store, e->from.rows, &e->chosen, err), err);
+  e->chosen = selection_all(e->from.rows);
+  return SSNE_OK;
 }
 
-/* --- labels of `embed --features` -------------------------------------------------------- */
+/* --- samples of `embed --features` ------------------------------------------------------- */
 
+/* Of all rows of the features, bad ones too. */
 static ssne_code copy_labels(embedding *e, ssne_error *err) {
-  const ssne_partition *p = &e->partition;
+  const job *j = e->j;
+  const int64_t first = ssne_share_begin(e->from.rows, j->ranks, j->rank);
+  const int64_t rows = ssne_share_begin(e->from.rows, j->ranks, j->rank + 1) - first;
   int32_t *label = NULL;
-  SSNE_TRY(ssne_alloc(&label, p->own_rows, sizeof *label, "labels", err));
-  ssne_code code = source_read_int(&e->labels, p->first_row, p->own_rows, label, err);
-  if (code == SSNE_OK)
-    code = ssne_store_write(e->store, SSNE_SET_LABELS, p->first_row, p->own_rows, label, err);
+  SSNE_TRY(ssne_alloc(&label, rows, sizeof *label, "labels", err));
+  ssne_code code = source_read_int(&e->labels, first, rows, label, err);
+  if (code == SSNE_OK) code = ssne_store_write(e->store, SSNE_SET_LABELS, first, rows, label, err);
   ssne_free(&label);
   return code;
 }
@@ -115,11 +119,24 @@ static ssne_code check_labels(embedding *e, ssne_error *err) {
       path, e->labels.rows, e->labels.columns, e->j->options.embed.features, e->from.rows);
 }
 
-ssne_code embedding_keep_labels(embedding *e, ssne_error *err) {
-  if (!e->j->options.embed.labels)
-    return e->own_features ? SSNE_OK : ssne_store_remove(e->store, SSNE_SET_LABELS, err);
+static ssne_code keep_labels(embedding *e, ssne_error *err) {
+  if (!e->j->options.embed.labels) return ssne_store_remove(e->store, SSNE_SET_LABELS, err);
   SSNE_TRY(ssne_store_define(e->store, SSNE_SET_LABELS, e->from.rows, 1, 0, err));
   return ssne_agree(e->j->comm, copy_labels(e, err), err);
+}
+
+static ssne_code keep_status(embedding *e, ssne_error *err) {
+  if (e->chosen.rows == e->chosen.file_rows)
+    return ssne_store_remove(e->store, SSNE_SET_SAMPLE_STATUS, err);
+  SSNE_TRY(ssne_store_define(e->store, SSNE_SET_SAMPLE_STATUS, e->chosen.file_rows, 1, 0, err));
+  return ssne_agree(e->j->comm,
+                    e->j->rank == 0 ? selection_write(&e->chosen, e->store, err) : SSNE_OK, err);
+}
+
+ssne_code embedding_keep_samples(embedding *e, ssne_error *err) {
+  if (e->own_features) return SSNE_OK;
+  SSNE_TRY(keep_labels(e, err));
+  return keep_status(e, err);
 }
 
 /* --- rows -------------------------------------------------------------------------------- */

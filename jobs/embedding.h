@@ -65,8 +65,9 @@ ssne_code embedding_read_start(embedding *e, ssne_error *err);
 /* Collective: makes the run file of `embed --features`. */
 ssne_code embedding_create_file(embedding *e, ssne_error *err);
 
-/* Collective: copies the labels of --labels into the run file. */
-ssne_code embedding_keep_labels(embedding *e, ssne_error *err);
+/* Collective: copies the labels of --labels into the run file of `embed --features`, and which rows
+ * are bad. */
+ssne_code embedding_keep_samples(embedding *e, ssne_error *err);
 
 /* Collective: reads and prepares own rows. */
 ssne_code embedding_load_rows(embedding *e, ssne_error *err);

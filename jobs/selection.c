@@ -3,6 +3,7 @@
 #include "shardsne/memory.h"
 
 #include <inttypes.h>
+#include <string.h>
 
 #define PIECE ((int64_t)1 << 20)
 
@@ -47,6 +48,22 @@ ssne_code selection_read(ssne_store *store, int64_t file_rows, selection *out, s
     if (code == SSNE_OK) code = find_bad(store, file_rows, status, out->bad, &count, err);
   }
   out->rows = file_rows - count;
+  ssne_free(&status);
+  return code;
+}
+
+ssne_code selection_write(const selection *s, ssne_store *store, ssne_error *err) {
+  uint8_t *status = NULL;
+  const int64_t most = s->file_rows < PIECE ? s->file_rows : PIECE;
+  int64_t b = 0;
+  ssne_code code = ssne_alloc(&status, most, 1, "states", err);
+  for (int64_t first = 0; first < s->file_rows && code == SSNE_OK; first += PIECE) {
+    const int64_t left = s->file_rows - first, rows = left < PIECE ? left : PIECE;
+    memset(status, GOOD, (size_t)rows);
+    for (; b < s->file_rows - s->rows && s->bad[b] < first + rows; b++)
+      status[s->bad[b] - first] = BAD;
+    code = ssne_store_write(store, SSNE_SET_SAMPLE_STATUS, first, rows, status, err);
+  }
   ssne_free(&status);
   return code;
 }

@@ -21,6 +21,9 @@ selection selection_all(int64_t file_rows);
 /* Not collective. Reads /samples/status. SSNE_FAILED where rows are still pending. */
 ssne_code selection_read(ssne_store *store, int64_t file_rows, selection *out, ssne_error *err);
 
+/* Not collective: writes /samples/status, which is there, for one rank to do. */
+ssne_code selection_write(const selection *s, ssne_store *store, ssne_error *err);
+
 void selection_free(selection *s);
 
 /* The file row of the row'th that takes part, and back. */

@@ -227,6 +227,9 @@ ssne_code ssne_matrix_read_int(ssne_matrix *matrix, int64_t first, int64_t rows,
 /* The number of its dimensions, and the sizes of the first four. */
 int ssne_matrix_shape(const ssne_matrix *matrix, int64_t shape[4]);
 
+/* Not collective: whether its file is a run file. */
+bool ssne_matrix_in_run_file(const ssne_matrix *matrix);
+
 void ssne_matrix_close(ssne_matrix **matrix);
 
 /* "HDF5 1.10.8", for the record. */

@@ -190,6 +190,16 @@ int ssne_matrix_shape(const ssne_matrix *matrix, int64_t shape[4]) {
   return matrix->dimensions;
 }
 
+bool ssne_matrix_in_run_file(const ssne_matrix *matrix) {
+  char *format = NULL;
+  ssne_error unused;
+  const bool is =
+      ssne_attribute_read(matrix->file, matrix->file_name, "format", &format, &unused) == SSNE_OK &&
+      format && strcmp(format, SSNE_STORE_FORMAT) == 0;
+  ssne_free(&format);
+  return is;
+}
+
 void ssne_matrix_close(ssne_matrix **matrix) {
   if (!*matrix) return;
   if ((*matrix)->dataset >= 0) H5Dclose((*matrix)->dataset);

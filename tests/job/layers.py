@@ -54,6 +54,8 @@ def repaired(whole):
         f.write(b"\x12\x34")
     done = run("verify", path, ranks=2)
     assert done.returncode == 1 and "/features_3" in done.stdout and "row 21" in done.stdout, done.stdout
+    expect(1, "/features_3", "row 21", of=["embed", "--features", path + ":/features_3", "--perplexity", 5,
+                                          "--out", os.path.join(OUT, "damaged-map.h5")])
     succeed("repair", path, "--out", mended, ranks=2)
     with h5py.File(mended + ".partial", "r") as f:
         assert list(np.flatnonzero(f["samples/status"][...] != 1)) == [21]
@@ -73,6 +75,43 @@ def embedded(path):
             "--perplexity", 5, "--early-iterations", 10, "--iterations", 10)
     assert rows_of(out, "embedding/coordinates").shape == (len(rows_of(path)), 2)
     assert (rows_of(out, "labels") == rows_of(path, "labels")).all()
+
+
+def with_bad_images():
+    """Bad rows are left out of further layers as of the first: as if they had not been there."""
+    images, out = os.path.join(OUT, "ruined"), os.path.join(OUT, "left-out.h5")
+    shutil.copytree(IMAGES, images)
+    path = os.path.join(OUT, "ruined.h5")
+    names = [name.decode() for name in rows_of(os.path.join(OUT, "several.h5"), "samples/name")]
+    bad = [0, 77, 78, len(names) - 1]
+    for row in bad:
+        with open(os.path.join(images, names[row]), "wb") as f:
+            f.write(b"no image")
+    succeed(*OPTIONS, "--images", images, "--out", path, "--layer", "pool,conv3", "--max-bad", len(bad), ranks=2)
+    good = np.setdiff1d(np.arange(len(names)), bad)
+    assert not rows_of(path, "features_2")[bad].any()
+    schedule = ["--perplexity", 5, "--early-iterations", 10, "--iterations", 10]
+    np.save(os.path.join(OUT, "good.npy"), rows_of(path, "features_2")[good])
+    succeed("embed", "--features", os.path.join(OUT, "good.npy"), "--out", os.path.join(OUT, "good.h5"), *schedule)
+    wanted = rows_of(os.path.join(OUT, "good.h5"), "embedding/coordinates")
+    embed = ["embed", "--features", path + ":/features_2", "--labels", path + ":/labels", "--out", out, *schedule]
+    first = None
+    for ranks in 1, 2, 3, 4:
+        succeed(*embed, "--fresh", ranks=ranks)
+        found = rows_of(out, "embedding/coordinates")
+        assert (found[good] == wanted).all() and np.isnan(found[bad]).all(), ranks
+        assert (rows_of(out, "labels") == rows_of(path, "labels")).all()
+        assert list(np.flatnonzero(rows_of(out, "samples/status") == 2)) == bad
+        first = first or digests(out)
+        assert digests(out) == first, ranks
+    succeed("verify", out, ranks=2)
+    succeed("render", out, "--plot", os.path.join(OUT, "left-out.png"), "--dpi", 50, ranks=2)
+    succeed("embed", path, *schedule)
+    succeed("embed", "--features", path + ":/features", "--out", os.path.join(OUT, "first.h5"), *schedule)
+    assert digests(os.path.join(OUT, "first.h5"))["/embedding/coordinates"] == digests(path)["/embedding/coordinates"]
+    succeed(*embed[:2], os.path.join(OUT, "good.npy"), *embed[5:], "--fresh")  # which has none
+    with h5py.File(out, "r") as f:
+        assert "samples/status" not in f and len(f["embedding/coordinates"]) == len(good)
 
 
 def pools(path):
@@ -111,6 +150,7 @@ def described():
 whole = several()
 repaired(whole)
 embedded(whole)
+with_bad_images()
 pools(whole)
 refused()
 described()
