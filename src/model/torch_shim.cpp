@@ -42,7 +42,9 @@ struct ssne_network {
   at::ScalarType type = at::kFloat;
   std::vector<int64_t> shape; /* batch, height, width, channels: of the pixels */
   at::MemoryFormat layout = at::MemoryFormat::Contiguous; /* of what the module takes */
-  at::Tensor most, mean, std; /* [1, channels, 1, 1] on the device: 255, and Normalize's */
+  /* 255, and Normalize's, [width * channels] on the device: rows that vectorised loops take whole
+   */
+  at::Tensor most, mean, std;
   ssne_pool pool = SSNE_POOL_AVERAGE;
   std::vector<int64_t> widths; /* features a row of each output; empty: not known yet */
   bool several = false;        /* outputs, in a tuple */
@@ -250,15 +252,16 @@ jit::Module prepare_module(const ssne_model_options &o, ssne_network &m) {
 
 /* Means and deviations in single precision, as torchvision's Normalize has them. */
 void set_scale(const ssne_model_options &o, ssne_network &m) {
-  const auto each = [&](const double *values) {
-    const at::Tensor t = at::empty({1, o.channels, 1, 1}, at::kFloat);
-    for (int64_t c = 0; c < o.channels; c++) t.data_ptr<float>()[c] = static_cast<float>(values[c]);
-    return t.to(m.device);
+  const auto row_of = [&](const double *values) {
+    const at::Tensor row = at::empty({o.width * o.channels}, at::kFloat);
+    for (int64_t i = 0; i < row.numel(); i++)
+      row.data_ptr<float>()[i] = static_cast<float>(values[i % o.channels]);
+    return row.to(m.device);
   };
   const double most[3] = {255, 255, 255};
-  m.most = each(most);
-  m.mean = each(o.mean);
-  m.std = each(o.std);
+  m.most = row_of(most);
+  m.mean = row_of(o.mean);
+  m.std = row_of(o.std);
 }
 
 /* --- running ---------------------------------------------------------------------------------- */
@@ -297,14 +300,28 @@ at::Tensor features_of(const ssne_network &m, const at::IValue &output, int64_t 
   return t.to(at::kCPU).reshape({images, -1}).contiguous();
 }
 
+/* How many images go through ToTensor and Normalize at once: on a CPU what stays in its cache
+ * between their passes. */
+int64_t scaled_at_once(const ssne_network &m, const at::Tensor &pixels) {
+  const int64_t values_in_cache = 1 << 16;
+  if (m.device.is_cuda()) return pixels.size(0);
+  return std::max<int64_t>(1, values_in_cache / (pixels.numel() / pixels.size(0)));
+}
+
 /* The network's input from `pixels` [images, height, width, channels]. Divided by tensors: CUDA's
  * kernels multiply by the inverse of a plain number, which rounds otherwise. */
 at::Tensor input_of(const ssne_network &m, const at::Tensor &pixels) {
   const at::Tensor bytes =
       m.device.is_cuda() ? pixels.pin_memory().to(m.device, /* non_blocking */ true) : pixels;
-  const at::Tensor images = bytes.permute({0, 3, 1, 2}).to(at::kFloat);
-  images.div_(m.most).sub_(m.mean).div_(m.std);
-  return images.to(m.type).contiguous(m.layout);
+  const at::Tensor images = at::empty_like(bytes, at::kFloat);
+  const int64_t step = scaled_at_once(m, pixels);
+  for (int64_t first = 0; first < pixels.size(0); first += step) {
+    const int64_t count = std::min(step, pixels.size(0) - first);
+    const at::Tensor some = images.narrow(0, first, count);
+    some.copy_(bytes.narrow(0, first, count));
+    some.view({-1, m.mean.size(0)}).div_(m.most).sub_(m.mean).div_(m.std);
+  }
+  return images.permute({0, 3, 1, 2}).to(m.type).contiguous(m.layout);
 }
 
 /* As a module would return it. */
