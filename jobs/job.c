@@ -7,6 +7,7 @@
 #include "shardsne/clock.h"
 #include "shardsne/exchange.h"
 #include "shardsne/memory.h"
+#include "shardsne/petsc.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -71,7 +72,7 @@ ssne_code job_resolve_images(job *j, char **path, ssne_error *err) {
 }
 
 job_libraries job_name_libraries(void) {
-  job_libraries l = {.torch = ssne_model_library()};
+  job_libraries l = {.torch = ssne_model_library(), .petsc = ssne_petsc_library()};
   int length = 0;
   ssne_store_library(l.hdf5, sizeof l.hdf5);
   MPI_Get_library_version(l.mpi, &length);

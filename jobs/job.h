@@ -63,7 +63,7 @@ ssne_code job_resolve_images(job *j, char **path, ssne_error *err);
 
 /* The libraries at work, each as "name version". */
 typedef struct job_libraries {
-  const char *torch;
+  const char *torch, *petsc;
   char hdf5[64], mpi[MPI_MAX_LIBRARY_VERSION_STRING];
 } job_libraries;
 

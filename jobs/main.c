@@ -100,8 +100,8 @@ static int gather_groups(const command *c, all_options *o, ssne_option_group *gr
 
 static void print_version(void) {
   const job_libraries l = job_name_libraries();
-  printf("shardsne %s (%s)\n%s, %s, %s\n", SHARDSNE_VERSION, SHARDSNE_REVISION, l.torch, l.hdf5,
-         l.mpi);
+  printf("shardsne %s (%s)\n%s, %s, %s, %s\n", SHARDSNE_VERSION, SHARDSNE_REVISION, l.torch, l.hdf5,
+         l.mpi, l.petsc);
 }
 
 static void print_overview(void) {
@@ -217,8 +217,8 @@ static ssne_code start_and_run(job *j, const command *c, ssne_error *err) {
   j->threads = ssne_threads_choose((int)o->threads, j->comm);
   j->local_rank = ssne_local_rank(j->comm);
   const job_libraries l = job_name_libraries();
-  char libraries[sizeof l.hdf5 + sizeof l.mpi + 64];
-  snprintf(libraries, sizeof libraries, "%s, %s, %s", l.torch, l.hdf5, l.mpi);
+  char libraries[sizeof l.hdf5 + sizeof l.mpi + 128];
+  snprintf(libraries, sizeof libraries, "%s, %s, %s, %s", l.torch, l.hdf5, l.mpi, l.petsc);
   ssne_log_event(j->log, "start", "{s:s, s:s, s:s, s:s, s:i, s:i}", "command", c->name, "version",
                  SHARDSNE_VERSION, "revision", SHARDSNE_REVISION, "libraries", libraries, "ranks",
                  j->ranks, "threads", j->threads);

@@ -13,7 +13,9 @@ typedef enum ssne_purpose {
   SSNE_RANDOM_DRAWING = 4,  /* drawing order of points */
   SSNE_RANDOM_CELLS = 5,    /* rows that the k-means cells are made from */
   SSNE_RANDOM_RECALL = 6,   /* rows on which the recall of a search is measured */
-  SSNE_RANDOM_SUBSET = 7    /* points that stand for many in a picture */
+  SSNE_RANDOM_SUBSET = 7,   /* points that stand for many in a picture */
+  SSNE_RANDOM_SPECTRAL = 8, /* what settles signs and repeated eigenvalues of a spectral start */
+  SSNE_RANDOM_KRYLOV = 9    /* where eigen-solvers begin */
 } ssne_purpose;
 
 /* 64 random bits. Two rounds of the finaliser of SplitMix64 (Steele, Lea & Flood 2014) over the

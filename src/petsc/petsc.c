@@ -1,0 +1,45 @@
+/* Opens the module with PETSc and SLEPc when it is first wanted, and hands everything on to it. */
+#include "shardsne/petsc.h"
+
+#include "module.h"
+
+#include <dlfcn.h>
+#include <stddef.h>
+
+const char *ssne_petsc_library(void) {
+#ifdef SSNE_WITH_PETSC
+  return SSNE_WITH_PETSC;
+#else
+  return "no PETSc";
+#endif
+}
+
+/* The module stays open for good: MPI keeps the addresses of functions in it. */
+static ssne_code open_module(const ssne_petsc_table **out, ssne_error *err) {
+#ifdef SSNE_WITH_PETSC
+  void *module = dlopen(SSNE_PETSC_MODULE, RTLD_NOW | RTLD_LOCAL);
+  *out = module ? dlsym(module, SSNE_PETSC_TABLE) : NULL;
+  if (*out) return SSNE_OK;
+  return ssne_fail(err, SSNE_FAILED,
+                   "PETSc cannot be loaded (%s): install the program anew, or set LD_LIBRARY_PATH "
+                   "to where " SSNE_PETSC_MODULE ", SLEPc and PETSc are",
+                   dlerror());
+#else
+  *out = NULL;
+  return ssne_fail(err, SSNE_FAILED,
+                   "this shardsne was built without PETSc and SLEPc: choose another start (--init "
+                   "pca), or build where they are with -DSHARDSNE_PETSC=ON");
+#endif
+}
+
+ssne_code ssne_petsc_check(ssne_error *err) {
+  const ssne_petsc_table *module = NULL;
+  return open_module(&module, err);
+}
+
+ssne_code ssne_petsc_eigenvectors(const ssne_petsc_matrix *matrix, const ssne_petsc_wish *wish,
+                                  double *value, double *vector, int64_t *count, ssne_error *err) {
+  const ssne_petsc_table *module = NULL;
+  SSNE_TRY(open_module(&module, err));
+  return module->eigenvectors(matrix, wish, value, vector, count, err);
+}
