@@ -66,12 +66,28 @@ static ssne_code make_start(embedding *e, ssne_error *err) {
   float *xy = e->state.xy;
   if (e->start)
     memcpy(xy, e->start, (size_t)e->partition.own_rows * 2 * sizeof *xy);
-  else if (strcmp(o->init, "pca") == 0)
+  else if (strcmp(o->init, "random") != 0) /* a spectral one takes its place, if it can be had */
     SSNE_TRY(ssne_start_pca(&e->rows, (uint64_t)o->seed, e->j->threads, e->j->comm, xy, err));
   else
     ssne_start_random(&e->partition, (uint64_t)o->seed, xy);
   SSNE_TRY(ssne_order_to_places(&e->order, &e->partition, e->j->comm, xy, err));
   embedding_lap(e, "start", e->partition.own_rows, since);
+  return SSNE_OK;
+}
+
+/* Collective: replaces the start, from P and in the order of the descent, where a spectral one is
+ * wanted. */
+static ssne_code make_spectral_start(embedding *e, ssne_error *err) {
+  const embed_options *o = &e->j->options.embed;
+  const double since = ssne_clock();
+  bool or_pca = false;
+  if (e->resumed || !embedding_starts_spectral(e, &or_pca)) return SSNE_OK;
+  const ssne_code code = ssne_start_spectral(&e->affinities, (uint64_t)o->seed, o->petsc,
+                                             e->j->threads, e->j->comm, e->state.xy, err);
+  embedding_lap(e, "spectral start", e->partition.own_rows, since);
+  if (code == SSNE_OK) return SSNE_OK;
+  if (code != SSNE_FAILED || !or_pca) return ssne_fail_in(err, "--init %s", o->init);
+  ssne_log_warn(e->j->log, "the start is that of --init pca: %s", err->text);
   return SSNE_OK;
 }
 
@@ -105,8 +121,6 @@ static ssne_code begin(embedding *e, ssne_error *err) {
   SSNE_TRY(checkpoint_load(&e->checkpoint, e->j->options.embed.resume_from, &e->state, &e->resumed,
                            err));
   if (!e->resumed) SSNE_TRY(make_start(e, err));
-  SSNE_TRY(snapshots_begin(&e->snapshots, e->j, e->store, &e->chosen, &e->partition, &e->order,
-                           &e->state, e->resumed, err));
   if (!e->resumed) return SSNE_OK;
   embedding_lap(e, "read checkpoint", e->partition.own_rows, since);
   ssne_log_info(e->j->log, "embedding: going on from the checkpoint of iteration %" PRId64,
@@ -249,6 +263,9 @@ static ssne_code compute(embedding *e, ssne_error *err) {
   SSNE_TRY(begin(e, err));
   ssne_rows_free(&e->rows);
   SSNE_TRY(build_affinities(e, err));
+  SSNE_TRY(make_spectral_start(e, err));
+  SSNE_TRY(snapshots_begin(&e->snapshots, e->j, e->store, &e->chosen, &e->partition, &e->order,
+                           &e->state, e->resumed, err));
   SSNE_TRY(descend(e, err));
   const ssne_tsne_record *last = &e->state.history[e->state.history_count - 1];
   ssne_log_info(e->j->log, "embedding: KL %.4f after %" PRId64 " iterations", last->kl,

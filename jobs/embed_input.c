@@ -5,6 +5,7 @@
 #include "shardsne/clock.h"
 #include "shardsne/exchange.h"
 #include "shardsne/memory.h"
+#include "shardsne/petsc.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -236,9 +237,17 @@ ssne_code embedding_load_rows(embedding *e, ssne_error *err) {
   return code;
 }
 
+bool embedding_starts_spectral(const embedding *e, bool *or_pca) {
+  const char *init = e->j->options.embed.init;
+  const bool either = strcmp(init, "spectral,pca") == 0;
+  if (or_pca) *or_pca = either;
+  return either || strcmp(init, "spectral") == 0;
+}
+
 bool embedding_starts_from_file(const embedding *e) {
   const char *init = e->j->options.embed.init;
-  return strcmp(init, "pca") != 0 && strcmp(init, "random") != 0;
+  return strcmp(init, "pca") != 0 && strcmp(init, "random") != 0 &&
+         !embedding_starts_spectral(e, NULL);
 }
 
 /* Not collective. */
@@ -260,6 +269,11 @@ static ssne_code read_own_start(embedding *e, source *from, ssne_error *err) {
 
 ssne_code embedding_read_start(embedding *e, ssne_error *err) {
   source from = {.store = NULL};
+  if (embedding_starts_spectral(e, NULL))
+    return ssne_agree(e->j->comm, e->j->rank == 0 ? ssne_petsc_check(err) : SSNE_OK, err);
+  if (e->j->options.embed.petsc)
+    return ssne_fail(err, SSNE_USAGE, "--petsc is for --init spectral, and --init is %s",
+                     e->j->options.embed.init);
   if (!embedding_starts_from_file(e)) return SSNE_OK;
   SSNE_TRY(source_open(e->j->options.embed.init, e->j->comm, &from, err));
   const ssne_code code = ssne_agree(e->j->comm, read_own_start(e, &from, err), err);

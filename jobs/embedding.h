@@ -72,6 +72,9 @@ ssne_code embedding_keep_samples(embedding *e, ssne_error *err);
 /* Collective: reads and prepares own rows. */
 ssne_code embedding_load_rows(embedding *e, ssne_error *err);
 
+/* Whether --init asks for a spectral start, and (*or_pca, may be NULL) whether PCA will do. */
+bool embedding_starts_spectral(const embedding *e, bool *or_pca);
+
 /* Whether --init names a file. */
 bool embedding_starts_from_file(const embedding *e);
 

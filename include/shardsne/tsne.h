@@ -69,6 +69,23 @@ ssne_code ssne_start_pca(const ssne_rows *rows, uint64_t seed, int threads, MPI_
 /* Normal with standard deviation SSNE_START_DEVIATION. Not collective. */
 void ssne_start_random(const ssne_partition *partition, uint64_t seed, float *xy);
 
+/* Collective. The two leading non-trivial eigenvectors of the normalised graph Laplacian of P, each
+ * divided by the roots of the degrees (Belkin & Niyogi 2003): of D^-1 P, D = diag(sum_j p_ij),
+ * scaled by one factor and with noise as in the PCA start; in places, unlike that. `xy`
+ * [own_rows, 2]; `options` are PETSc's own (petsc.h), read on rank 0, and may be NULL.
+ *
+ * Signs and the basis of an eigenspace are settled by two random vectors r_0, r_1: column q is the
+ * projection of r_q on the eigenspace, made orthogonal to column 0 where that is of the same one.
+ * Eigenvalues closer than 1e-6 count as equal, up to 15 to the second.
+ *
+ * SSNE_FAILED, and `xy` as it was, where there is no PETSc, a solve does not converge, too many
+ * eigenvalues are equal, or the graph is in pieces: its second eigenvalue within 1e-7 of 1. */
+ssne_code ssne_start_spectral(const ssne_affinities *affinities, uint64_t seed, const char *options,
+                              int threads, MPI_Comm comm, float *xy, ssne_error *err);
+
+/* Not collective. Bytes that it takes on a rank beside P: most on rank 0, where the solver is. */
+int64_t ssne_start_spectral_bytes(const ssne_partition *partition);
+
 /* --- objective --------------------------------------------------------------------------- */
 
 typedef enum ssne_repulsion {
