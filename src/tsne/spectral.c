@@ -125,11 +125,8 @@ static void place(spectrum *s, const double *value, int64_t count) {
 static ssne_code find(spectrum *s, const char *options, ssne_error *err) {
   const int64_t rows = s->affinities->partition.rows;
   const ssne_petsc_matrix matrix = {.rows = rows, .multiply = multiply, .context = s};
-  const ssne_petsc_wish wish = {.known = s->known,
-                                .wanted = 2,
-                                .most = MOST_EQUAL,
-                                .close = CLOSE,
-                                .options = options};
+  const ssne_petsc_wish wish = {
+      .known = s->known, .wanted = 2, .most = MOST_EQUAL, .close = CLOSE, .options = options};
   double value[MOST_EQUAL];
   int64_t count = 0;
   SSNE_TRY(ssne_petsc_eigenvectors(&matrix, &wish, value, s->vector, &count, err));
