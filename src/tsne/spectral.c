@@ -4,18 +4,18 @@
  * broadcasts the vector, each rank multiplies its own rows, one thread a row in the order of its
  * entries, and rank 0 gathers the results. No number depends on the partition, so neither do the
  * eigenvectors. */
+#include "start.h"
+
 #include "shardsne/agree.h"
 #include "shardsne/exchange.h"
 #include "shardsne/memory.h"
 #include "shardsne/petsc.h"
 #include "shardsne/random.h"
-#include "shardsne/tsne.h"
 
 #include <inttypes.h>
 #include <math.h>
 
-#define JITTER 0.01 /* noise, as a share of the deviation; see start.c */
-#define CLOSE 1e-6  /* eigenvalues that differ by less count as equal */
+#define CLOSE 1e-6 /* eigenvalues that differ by less count as equal */
 #define IN_PIECES                                                                                  \
   1e-7 /* from 1, of the second eigenvalue: the graph cannot be told from one in pieces */
 #define MOST_EQUAL 16
@@ -213,11 +213,7 @@ ssne_code ssne_start_spectral(const ssne_affinities *affinities, uint64_t seed, 
   if (code == SSNE_OK) code = solve(&s, options, err);
   if (code == SSNE_OK)
     code = ssne_scatter(s.xy, s.counts, own, p->own_rows, 2 * sizeof *own, 0, comm, err);
-  for (int64_t i = 0; i < 2 * p->own_rows && code == SSNE_OK; i++) {
-    const uint64_t key = (uint64_t)(2 * p->first_row + i);
-    const double noise = ssne_random_normal(seed, SSNE_RANDOM_JITTER, key);
-    xy[i] = (float)(own[i] + JITTER * SSNE_START_DEVIATION * noise);
-  }
+  if (code == SSNE_OK) ssne_start_place(p, own, 1, seed, xy);
   ssne_free(&own);
   release(&s);
   return code;

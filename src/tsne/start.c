@@ -1,12 +1,13 @@
+#include "start.h"
+
 #include "shardsne/agree.h"
 #include "shardsne/exact_sum.h"
 #include "shardsne/memory.h"
 #include "shardsne/random.h"
-#include "shardsne/tsne.h"
 
 #include <math.h>
 
-/* Noise of a PCA start, as a share of its deviation: enough to part identical rows, too little to
+/* Noise of a start, as a share of its deviation: enough to part identical rows, too little to
  * show. */
 #define JITTER 0.01
 
@@ -35,6 +36,15 @@ static ssne_code deviation_of(const double *score, const ssne_partition *p, MPI_
   return SSNE_OK;
 }
 
+void ssne_start_place(const ssne_partition *p, const double *placed, double scale, uint64_t seed,
+                      float *xy) {
+  for (int64_t i = 0; i < 2 * p->own_rows; i++) {
+    const uint64_t key = (uint64_t)(2 * p->first_row + i);
+    const double noise = ssne_random_normal(seed, SSNE_RANDOM_JITTER, key);
+    xy[i] = (float)(placed[i] * scale + JITTER * SSNE_START_DEVIATION * noise);
+  }
+}
+
 static ssne_code start_from(const ssne_rows *rows, uint64_t seed, int threads, MPI_Comm comm,
                             double *directions, double *score, float *xy, ssne_error *err) {
   const ssne_partition *p = &rows->partition;
@@ -43,11 +53,7 @@ static ssne_code start_from(const ssne_rows *rows, uint64_t seed, int threads, M
   double deviation = 0;
   SSNE_TRY(deviation_of(score, p, comm, &deviation, err));
   const double scale = deviation > 0 ? SSNE_START_DEVIATION / deviation : 0;
-  for (int64_t i = 0; i < 2 * p->own_rows; i++) {
-    const uint64_t key = (uint64_t)(2 * p->first_row + i);
-    const double noise = ssne_random_normal(seed, SSNE_RANDOM_JITTER, key);
-    xy[i] = (float)(score[i] * scale + JITTER * SSNE_START_DEVIATION * noise);
-  }
+  ssne_start_place(p, score, scale, seed, xy);
   return SSNE_OK;
 }
 
