@@ -228,6 +228,7 @@ class Record:
 
     stages: dict[str, dict[str, Any]]  # in the order of the run
     iterations: list[dict[str, Any]]
+    ranks: list[dict[str, Any]]
     others: dict[str, dict[str, Any]]  # the last event of each further kind
 
     @staticmethod
@@ -239,7 +240,8 @@ class Record:
         return Record(
             {e["stage"]: e for e in events if e["event"] == "stage"},
             [e for e in events if e["event"] == "iteration"],
-            {e["event"]: e for e in events if e["event"] not in ("stage", "iteration")},
+            [e for e in events if e["event"] == "rank"],
+            {e["event"]: e for e in events if e["event"] not in ("stage", "iteration", "rank")},
         )
 
     def seconds(self, stage: str) -> float:
