@@ -554,13 +554,8 @@ static ssne_code name_devices(const extraction *x, ssne_error *err) {
   SSNE_TRY(
       ssne_mpi_check(MPI_Get_processor_name(own.host, &length), "MPI_Get_processor_name", err));
   snprintf(own.device, sizeof own.device, "%s", ssne_model_device(x->model));
-  SSNE_TRY_ALL(
-      j->comm,
-      j->rank == 0 ? ssne_alloc(&all, j->ranks, sizeof *all, "names of hosts", err) : SSNE_OK, err);
-  const ssne_code code =
-      ssne_mpi_check(MPI_Gather(&own, sizeof own, MPI_BYTE, all, sizeof own, MPI_BYTE, 0, j->comm),
-                     "MPI_Gather", err);
-  for (int r = 0; all && code == SSNE_OK && r < j->ranks; r++)
+  const ssne_code code = job_collect(j, &own, sizeof own, &all, err);
+  for (int r = 0; j->rank == 0 && code == SSNE_OK && r < j->ranks; r++)
     ssne_log_event(j->log, "device", "{s:i, s:s, s:s}", "rank", r, "host", all[r].host, "device",
                    all[r].device);
   ssne_free(&all);

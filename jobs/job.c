@@ -132,18 +132,25 @@ static ssne_code look_around(whereabouts *w, ssne_error *err) {
   return ssne_mpi_check(MPI_Get_processor_name(w->host, &length), "MPI_Get_processor_name", err);
 }
 
+ssne_code job_collect(const job *j, const void *own, int64_t size, void *all, ssne_error *err) {
+  const int64_t ranks = j->rank == 0 ? j->ranks : 0;
+  int64_t *counts = NULL;
+  ssne_code code = ssne_alloc(all, ranks, (size_t)size, "records of ranks", err);
+  if (code == SSNE_OK) code = ssne_alloc(&counts, ranks, sizeof *counts, "ranks", err);
+  code = ssne_agree(j->comm, code, err);
+  for (int64_t r = 0; r < ranks && code == SSNE_OK; r++) counts[r] = 1;
+  if (code == SSNE_OK) code = ssne_gather(own, 1, *(void **)all, counts, size, 0, j->comm, err);
+  ssne_free(&counts);
+  return code;
+}
+
 static ssne_code record_ranks(const job *j, ssne_error *err) {
   whereabouts own, *all = NULL;
   SSNE_TRY(look_around(&own, err));
-  const int64_t most = j->rank == 0 ? j->ranks : 0;
-  SSNE_TRY_ALL(j->comm, ssne_alloc(&all, most, sizeof *all, "names of hosts", err), err);
-  const ssne_code code =
-      ssne_mpi_check(MPI_Gather(&own, sizeof own, MPI_BYTE, all, sizeof own, MPI_BYTE, 0, j->comm),
-                     "MPI_Gather", err);
-  for (int64_t r = 0; r < most && code == SSNE_OK; r++)
-    ssne_log_event(j->log, "rank", "{s:I, s:s, s:s, s:I}", "rank", (long long)r, "host",
-                   all[r].host, "processor", all[r].processor, "peak_bytes",
-                   (long long)all[r].peak_bytes);
+  const ssne_code code = job_collect(j, &own, sizeof own, &all, err);
+  for (int r = 0; j->rank == 0 && code == SSNE_OK && r < j->ranks; r++)
+    ssne_log_event(j->log, "rank", "{s:i, s:s, s:s, s:I}", "rank", r, "host", all[r].host,
+                   "processor", all[r].processor, "peak_bytes", (long long)all[r].peak_bytes);
   ssne_free(&all);
   return code;
 }

@@ -75,6 +75,10 @@ const char *job_of_slurm(void);
 /* Collective: writes who made the file, and when, to its root attributes. */
 ssne_code job_sign(job *j, ssne_store *store, ssne_error *err);
 
+/* Collective: rank 0 gets what `size` bytes every rank has at `own`: *(void **)all, one after the
+ * other, to be freed with ssne_free; nothing to read elsewhere. */
+ssne_code job_collect(const job *j, const void *own, int64_t size, void *all, ssne_error *err);
+
 /* Collective: prints the table of stages, with `seconds` as the whole, and records where each rank
  * ran and the most memory that it held. */
 ssne_code job_account(job *j, double seconds, ssne_error *err);

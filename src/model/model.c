@@ -4,8 +4,8 @@
 #include "torch_shim.h"
 
 #include "shardsne/memory.h"
+#include "shardsne/module.h"
 
-#include <dlfcn.h>
 #include <math.h>
 #ifdef SSNE_WITH_TORCH
 #include <torch/version.h>
@@ -21,17 +21,14 @@ struct ssne_model {
   bool unit_length;
 };
 
-/* The module stays open for good: libtorch cannot be unloaded, and opening it again costs nothing.
- */
+/* It must stay open: libtorch cannot be unloaded. */
 static ssne_code open_module(const ssne_torch_table **out, ssne_error *err) {
 #ifdef SSNE_WITH_TORCH
-  void *module = dlopen(SSNE_TORCH_MODULE, RTLD_NOW | RTLD_LOCAL);
-  *out = module ? dlsym(module, SSNE_TORCH_TABLE) : NULL;
-  if (*out) return SSNE_OK;
-  return ssne_fail(err, SSNE_FAILED,
-                   "libtorch cannot be loaded (%s): install the program anew, or set "
-                   "LD_LIBRARY_PATH to where " SSNE_TORCH_MODULE " and libtorch are",
-                   dlerror());
+  const void *table = NULL;
+  const ssne_code code = ssne_module_open(SSNE_TORCH_MODULE, SSNE_TORCH_TABLE, "libtorch",
+                                          SSNE_TORCH_MODULE " and libtorch", &table, err);
+  *out = table;
+  return code;
 #else
   *out = NULL;
   return ssne_fail(err, SSNE_FAILED,

@@ -3,7 +3,8 @@
 
 #include "module.h"
 
-#include <dlfcn.h>
+#include "shardsne/module.h"
+
 #include <stddef.h>
 
 const char *ssne_petsc_library(void) {
@@ -14,16 +15,14 @@ const char *ssne_petsc_library(void) {
 #endif
 }
 
-/* The module stays open for good: MPI keeps the addresses of functions in it. */
+/* It must stay open: MPI keeps the addresses of functions in it. */
 static ssne_code open_module(const ssne_petsc_table **out, ssne_error *err) {
 #ifdef SSNE_WITH_PETSC
-  void *module = dlopen(SSNE_PETSC_MODULE, RTLD_NOW | RTLD_LOCAL);
-  *out = module ? dlsym(module, SSNE_PETSC_TABLE) : NULL;
-  if (*out) return SSNE_OK;
-  return ssne_fail(err, SSNE_FAILED,
-                   "PETSc cannot be loaded (%s): install the program anew, or set LD_LIBRARY_PATH "
-                   "to where " SSNE_PETSC_MODULE ", SLEPc and PETSc are",
-                   dlerror());
+  const void *table = NULL;
+  const ssne_code code = ssne_module_open(SSNE_PETSC_MODULE, SSNE_PETSC_TABLE, "PETSc",
+                                          SSNE_PETSC_MODULE ", SLEPc and PETSc", &table, err);
+  *out = table;
+  return code;
 #else
   *out = NULL;
   return ssne_fail(err, SSNE_FAILED,

@@ -304,7 +304,7 @@ def check_no_model(driver, images):
         driver.check_refused(name, [name, "not a TorchScript model", "torch.jit.script"],
                              driver.path(name), images, BATCH)
     os.rename(driver.path("text.pt"), driver.path("package.pt2"))
-    driver.check_refused("a package", ["AOTInductor package", "export"], driver.path("package.pt2"), images,
+    driver.check_refused("a package", ["AOTInductor", "torch.jit.script"], driver.path("package.pt2"), images,
                          BATCH)
     driver.check_refused("no file", ["missing.pt", "No such file"], driver.path("missing.pt"), images,
                          BATCH)

@@ -80,8 +80,6 @@ int MPI_Reduce_scatter(const void *send, void *recv, const int counts[], MPI_Dat
                        MPI_Op op, MPI_Comm comm);
 int MPI_Exscan(const void *send, void *recv, int count, MPI_Datatype type, MPI_Op op,
                MPI_Comm comm); /* of the first process: nothing */
-int MPI_Gather(const void *send, int send_count, MPI_Datatype send_type, void *recv, int recv_count,
-               MPI_Datatype recv_type, int root, MPI_Comm comm);
 int MPI_Allgather(const void *send, int send_count, MPI_Datatype send_type, void *recv,
                   int recv_count, MPI_Datatype recv_type, MPI_Comm comm);
 int MPI_Allgatherv(const void *send, int send_count, MPI_Datatype send_type, void *recv,

@@ -171,12 +171,6 @@ int MPI_Allgather(const void *send, int send_count, MPI_Datatype send_type, void
   return copy(send, recv, send_count, send_type);
 }
 
-int MPI_Gather(const void *send, int send_count, MPI_Datatype send_type, void *recv, int recv_count,
-               MPI_Datatype recv_type, int root, MPI_Comm comm) {
-  (void)root;
-  return MPI_Allgather(send, send_count, send_type, recv, recv_count, recv_type, comm);
-}
-
 static void *from_start(void *data, int start, MPI_Datatype type) {
   return (char *)data + (long long)start * type;
 }
