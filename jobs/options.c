@@ -44,7 +44,7 @@ static const ssne_option extract_table[] = {
   {"labels", SSNE_OPTION_TEXT, AT(extract_options, labels), "Y",
    "the classes of an array's images, integers from 0: Y.npy, Y.h5:/path or IDX; found by name for MNIST's files", NULL, 0, 0, false, true},
   {"model", SSNE_OPTION_TEXT, AT(extract_options, model), "M.pt",
-   "the network: a TorchScript file. What analysis/export_model.py has noted in it of how images are made ready counts, unless an option or --preset says otherwise", NULL, 0, 0, false, false},
+   "the network: a TorchScript file or, where libtorch is 2.6 or newer, an AOTInductor package M.pt2. What analysis/export_model.py has noted in it of how images are made ready counts, unless an option or --preset says otherwise", NULL, 0, 0, false, false},
   {"drop-last", SSNE_OPTION_INTEGER, AT(extract_options, drop_last), "K",
    "run all children of the network but the last K, in sequence", NULL, 0, 100000, false, true},
   {"layer", SSNE_OPTION_TEXT, AT(extract_options, layer), "NAME[,...]",

@@ -1,4 +1,4 @@
-/* A network: load a TorchScript model, cut it at a layer, run batches through it.
+/* A network: load a TorchScript model, cut it at a layer, run batches through it; or a package.
  *
  * libtorch lies behind it, in a module that the first ssne_model_load opens (torch_shim.h): only
  * what runs a network waits for libtorch to load and pays for its memory. */
@@ -23,7 +23,7 @@ typedef enum ssne_pool {
 } ssne_pool;
 
 typedef struct ssne_model_options {
-  const char *path; /* a TorchScript file */
+  const char *path; /* a TorchScript file, or an AOTInductor package M.pt2 */
   const char
       *layers;       /* names of the layers wanted, with commas between them; NULL: see drop_last */
   int64_t drop_last; /* run the children but this many last ones, in sequence; 0: the whole */

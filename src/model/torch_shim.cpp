@@ -1,4 +1,5 @@
-/* libtorch behind torch_shim.h; work on the graph is in torch_graph.cpp. No other file is C++.
+/* libtorch behind torch_shim.h; work on graphs is in torch_graph.cpp, packages are in
+ * torch_package.cpp. No file but torch_* is C++.
  *
  * Same bits every time: each call computes with one thread, and the executor is libtorch's simple
  * one, which compiles the graph once. The profiling one may compile it anew after the first runs,
