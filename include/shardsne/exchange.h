@@ -1,4 +1,5 @@
-/* Exchanges between ranks whose sizes do not fit MPI's int counts. */
+/* Exchanges between ranks: those whose sizes do not fit MPI's int counts, and messages between the
+ * few ranks that have something for each other. */
 #ifndef SHARDSNE_EXCHANGE_H
 #define SHARDSNE_EXCHANGE_H
 
@@ -31,5 +32,30 @@ ssne_code ssne_exchange(const void *send, const int64_t *send_counts, void *recv
 /* Collective. recv_counts[r] becomes what rank r passed in its send_counts for this rank. */
 ssne_code ssne_exchange_counts(const int64_t *send_counts, int64_t *recv_counts, MPI_Comm comm,
                                ssne_error *err);
+
+/* --- messages under way -------------------------------------------------------------------- */
+
+/* At most one message to and one from every rank at a time. */
+typedef struct ssne_messages {
+  MPI_Comm comm; /* not owned */
+  int tag;
+  int count;            /* under way */
+  MPI_Request *request; /* [2, ranks], owned */
+} ssne_messages;
+
+/* Not collective. `tag` tells these messages from others under way at the same time. Free with
+ * ssne_messages_free, after a failure too, and when none is under way. */
+ssne_code ssne_messages_create(MPI_Comm comm, int tag, ssne_messages *out, ssne_error *err);
+void ssne_messages_free(ssne_messages *messages);
+
+/* Not collective. Begins to receive, or to send, `count` elements, which belong to the message
+ * until ssne_messages_wait; nothing where count is 0. SSNE_FAILED where it is 2^31 or more. */
+ssne_code ssne_messages_receive(ssne_messages *messages, void *to, int64_t count, MPI_Datatype type,
+                                int from, ssne_error *err);
+ssne_code ssne_messages_send(ssne_messages *messages, const void *from, int64_t count,
+                             MPI_Datatype type, int to, ssne_error *err);
+
+/* Not collective. Returns when all are there. */
+ssne_code ssne_messages_wait(ssne_messages *messages, ssne_error *err);
 
 #endif

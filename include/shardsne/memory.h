@@ -19,6 +19,12 @@ extern "C" {
  * has no more; *out is then NULL. The caller frees it with ssne_free. */
 ssne_code ssne_alloc(void *out, int64_t count, size_t size, const char *what, ssne_error *err);
 
+/* Makes room for `count` elements in the array whose address is in *(void **)array, which has room
+ * for *capacity: where that is less the array is freed and allocated anew, zeroed. A failure leaves
+ * none and a capacity of 0. */
+ssne_code ssne_enlarge(void *array, int64_t count, size_t size, const char *what, int64_t *capacity,
+                       ssne_error *err);
+
 /* Gives back what lies beyond the first `count` elements of `size` bytes of the array whose address
  * is in *(void **)array; the array may move. Fails as ssne_alloc does, which takes a system that
  * moves it to a place not aligned and then has no room for a copy; the array is then freed. */

@@ -29,6 +29,16 @@ ssne_code ssne_alloc(void *out, int64_t count, size_t size, const char *what, ss
   return SSNE_OK; /* cppcheck-suppress memleak; *out has it */
 }
 
+ssne_code ssne_enlarge(void *array, int64_t count, size_t size, const char *what, int64_t *capacity,
+                       ssne_error *err) {
+  if (count <= *capacity) return SSNE_OK;
+  *capacity = 0;
+  ssne_free(array);
+  SSNE_TRY(ssne_alloc(array, count, size, what, err));
+  *capacity = count;
+  return SSNE_OK;
+}
+
 ssne_code ssne_shrink(void *array, int64_t count, size_t size, const char *what, ssne_error *err) {
   const size_t bytes = (size_t)count * size;
   void *address = NULL, *copy = NULL;

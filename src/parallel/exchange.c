@@ -1,5 +1,9 @@
 #include "shardsne/exchange.h"
 
+#include "shardsne/memory.h"
+
+#include <inttypes.h>
+#include <limits.h>
 #include <string.h>
 
 /* Bytes of one message. Far below 2^31, and small enough for pinned or registered buffers. */
@@ -126,4 +130,48 @@ ssne_code ssne_exchange_counts(const int64_t *send_counts, int64_t *recv_counts,
   return ssne_mpi_check(
       MPI_Alltoall(send_counts, 1, MPI_INT64_T, recv_counts, 1, MPI_INT64_T, comm), "MPI_Alltoall",
       err);
+}
+
+/* --- messages under way -------------------------------------------------------------------- */
+
+ssne_code ssne_messages_create(MPI_Comm comm, int tag, ssne_messages *out, ssne_error *err) {
+  int ranks = 1;
+  *out = (ssne_messages){.comm = comm, .tag = tag};
+  MPI_Comm_size(comm, &ranks);
+  return ssne_alloc(&out->request, 2 * (int64_t)ranks, sizeof(MPI_Request), "messages", err);
+}
+
+void ssne_messages_free(ssne_messages *messages) {
+  ssne_free(&messages->request);
+}
+
+static ssne_code check_count(int64_t count, ssne_error *err) {
+  if (count <= INT_MAX) return SSNE_OK;
+  return ssne_fail(err, SSNE_FAILED,
+                   "%" PRId64 " elements are too many for one message: start more ranks", count);
+}
+
+ssne_code ssne_messages_receive(ssne_messages *messages, void *to, int64_t count, MPI_Datatype type,
+                                int from, ssne_error *err) {
+  if (count == 0) return SSNE_OK;
+  SSNE_TRY(check_count(count, err));
+  return ssne_mpi_check(MPI_Irecv(to, (int)count, type, from, messages->tag, messages->comm,
+                                  &messages->request[messages->count++]),
+                        "MPI_Irecv", err);
+}
+
+ssne_code ssne_messages_send(ssne_messages *messages, const void *from, int64_t count,
+                             MPI_Datatype type, int to, ssne_error *err) {
+  if (count == 0) return SSNE_OK;
+  SSNE_TRY(check_count(count, err));
+  return ssne_mpi_check(MPI_Isend(from, (int)count, type, to, messages->tag, messages->comm,
+                                  &messages->request[messages->count++]),
+                        "MPI_Isend", err);
+}
+
+ssne_code ssne_messages_wait(ssne_messages *messages, ssne_error *err) {
+  const int count = messages->count;
+  messages->count = 0;
+  return ssne_mpi_check(MPI_Waitall(count, messages->request, MPI_STATUSES_IGNORE), "MPI_Waitall",
+                        err);
 }

@@ -76,8 +76,6 @@ int MPI_Allreduce(const void *send, void *recv, int count, MPI_Datatype type, MP
                   MPI_Comm comm);
 int MPI_Iallreduce(const void *send, void *recv, int count, MPI_Datatype type, MPI_Op op,
                    MPI_Comm comm, MPI_Request *request);
-int MPI_Reduce_scatter(const void *send, void *recv, const int counts[], MPI_Datatype type,
-                       MPI_Op op, MPI_Comm comm);
 int MPI_Exscan(const void *send, void *recv, int count, MPI_Datatype type, MPI_Op op,
                MPI_Comm comm); /* of the first process: nothing */
 int MPI_Allgather(const void *send, int send_count, MPI_Datatype send_type, void *recv,
@@ -86,9 +84,6 @@ int MPI_Allgatherv(const void *send, int send_count, MPI_Datatype send_type, voi
                    const int counts[], const int starts[], MPI_Datatype recv_type, MPI_Comm comm);
 int MPI_Alltoall(const void *send, int send_count, MPI_Datatype send_type, void *recv,
                  int recv_count, MPI_Datatype recv_type, MPI_Comm comm);
-int MPI_Alltoallv(const void *send, const int send_counts[], const int send_starts[],
-                  MPI_Datatype send_type, void *recv, const int recv_counts[],
-                  const int recv_starts[], MPI_Datatype recv_type, MPI_Comm comm);
 
 int MPI_Send(const void *data, int count, MPI_Datatype type, int to, int tag, MPI_Comm comm);
 int MPI_Recv(void *data, int count, MPI_Datatype type, int from, int tag, MPI_Comm comm,

@@ -153,12 +153,6 @@ int MPI_Iallreduce(const void *send, void *recv, int count, MPI_Datatype type, M
   return MPI_Allreduce(send, recv, count, type, op, comm);
 }
 
-int MPI_Reduce_scatter(const void *send, void *recv, const int counts[], MPI_Datatype type,
-                       MPI_Op op, MPI_Comm comm) {
-  (void)op, (void)comm;
-  return copy(send, recv, counts[0], type);
-}
-
 int MPI_Exscan(const void *send, void *recv, int count, MPI_Datatype type, MPI_Op op,
                MPI_Comm comm) {
   (void)send, (void)recv, (void)count, (void)type, (void)op, (void)comm;
@@ -184,14 +178,6 @@ int MPI_Allgatherv(const void *send, int send_count, MPI_Datatype send_type, voi
 int MPI_Alltoall(const void *send, int send_count, MPI_Datatype send_type, void *recv,
                  int recv_count, MPI_Datatype recv_type, MPI_Comm comm) {
   return MPI_Allgather(send, send_count, send_type, recv, recv_count, recv_type, comm);
-}
-
-int MPI_Alltoallv(const void *send, const int send_counts[], const int send_starts[],
-                  MPI_Datatype send_type, void *recv, const int recv_counts[],
-                  const int recv_starts[], MPI_Datatype recv_type, MPI_Comm comm) {
-  (void)recv_counts, (void)comm;
-  return copy((const char *)send + (long long)send_starts[0] * send_type,
-              from_start(recv, recv_starts[0], recv_type), send_counts[0], send_type);
 }
 
 /* --- messages: there is nobody to send them to ------------------------------------------- */
