@@ -2,8 +2,9 @@
  *
  * Rows are partitioned in blocks of SSNE_ROWS_BLOCK (rows.h), in the places an order gives them
  * (order.h); every rank holds the affinities of its own places and, during the descent, the two
- * coordinates of all. Every sum over rows is exact (exact_sum.h) and every row is computed by one
- * thread in one order, so the embedding has the same bits on any number of ranks and threads. */
+ * coordinates of those and of the places that they have affinities with. Every sum over rows is
+ * exact (exact_sum.h) and every row is computed by one thread in one order, so the embedding has
+ * the same bits on any number of ranks and threads. */
 #ifndef SHARDSNE_TSNE_H
 #define SHARDSNE_TSNE_H
 
@@ -204,7 +205,8 @@ ssne_code ssne_tsne_descend(const ssne_affinities *affinities, const ssne_tsne_o
                             ssne_stages *stages, ssne_tsne_state *state, ssne_error *err);
 
 /* Not collective. Bytes the descent takes on a rank beside P, for a map as wide as one of so many
- * rows usually becomes. */
-int64_t ssne_tsne_bytes(const ssne_partition *partition, const ssne_force_options *options);
+ * rows usually becomes; an estimate, since nobody knows how many ghosts a rank will have. */
+int64_t ssne_tsne_bytes(const ssne_partition *partition, int64_t k,
+                        const ssne_force_options *options);
 
 #endif

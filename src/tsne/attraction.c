@@ -8,30 +8,28 @@
 /* --- reference ----------------------------------------------------------------------------- */
 
 typedef struct reference {
-  const ssne_affinities *affinities;
+  const ssne_near *near;
   double tail_df;
 } reference;
 
-static ssne_code create_reference(const ssne_affinities *affinities,
-                                  const ssne_force_options *options, void **state,
-                                  ssne_error *err) {
+static ssne_code create_reference(const ssne_near *near, const ssne_force_options *options,
+                                  void **state, ssne_error *err) {
   reference *a = NULL;
   SSNE_TRY(ssne_alloc(&a, 1, sizeof *a, "attraction", err));
-  *a = (reference){.affinities = affinities, .tail_df = options->tail_df};
+  *a = (reference){.near = near, .tail_df = options->tail_df};
   *state = a;
   return SSNE_OK;
 }
 
 /* Everything in double precision, one entry after the other. */
-static void apply_reference(void *state, const ssne_plane *plane, bool with_spread,
-                            ssne_forces *forces) {
+static void apply_reference(void *state, bool with_spread, ssne_forces *forces) {
   const reference *s = state;
-  const ssne_affinities *a = s->affinities;
+  const ssne_affinities *a = s->near->affinities;
   for (int64_t r = 0; r < a->partition.own_rows; r++) {
-    const float *y = plane->xy + 2 * (a->partition.first_row + r);
+    const float *y = s->near->xy + 2 * r;
     double sum[2] = {0, 0}, spread = 0;
     for (int64_t e = a->start[r]; e < a->start[r + 1]; e++) {
-      const float *other = plane->xy + 2 * (int64_t)a->column[e];
+      const float *other = s->near->xy + 2 * (int64_t)s->near->column[e];
       const double dx = (double)y[0] - (double)other[0], dy = (double)y[1] - (double)other[1];
       const double p = (double)a->value[e], stretch = (dx * dx + dy * dy) / s->tail_df;
       sum[0] += p / (1 + stretch) * dx;
@@ -59,7 +57,6 @@ const ssne_attraction_backend ssne_attraction_reference = {
 #define FETCH_AHEAD 256 /* entries: two rows or so */
 
 typedef struct vectors {
-  const ssne_affinities *affinities;
   attraction_rows rows;
   int threads;
   int64_t *share; /* [threads + 1] own rows at which the threads' shares begin */
@@ -83,39 +80,37 @@ static void share_out(const int64_t *start, int64_t rows, int threads, int64_t *
   share[threads] = rows;
 }
 
-static ssne_code create_vectors(const ssne_affinities *affinities,
-                                const ssne_force_options *options, void **state, ssne_error *err) {
+static ssne_code create_vectors(const ssne_near *near, const ssne_force_options *options,
+                                void **state, ssne_error *err) {
+  const ssne_affinities *a = near->affinities;
+  const int64_t own = a->partition.own_rows;
   vectors *v = NULL;
   SSNE_TRY(ssne_alloc(&v, 1, sizeof *v, "attraction", err));
   *state = v;
-  *v = (vectors){.affinities = affinities,
-                 .threads = options->threads,
-                 .rows = {.start = affinities->start,
-                          .column = affinities->column,
-                          .value = affinities->value,
+  *v = (vectors){.threads = options->threads,
+                 .rows = {.start = a->start,
+                          .column = near->column,
+                          .value = a->value,
+                          .xy = near->xy,
                           .tail_df = options->tail_df,
                           .stiffness = (float)(1 / options->tail_df),
-                          .ahead = affinities->partition.rows < FETCH_ROWS ? 0 : FETCH_AHEAD}};
+                          .ahead = own + near->ghosts < FETCH_ROWS ? 0 : FETCH_AHEAD}};
   const ssne_code code =
       ssne_alloc(&v->share, (int64_t)v->threads + 1, sizeof *v->share, "threads", err);
   if (code != SSNE_OK)
     destroy_vectors(state);
   else
-    share_out(affinities->start, affinities->partition.own_rows, v->threads, v->share);
+    share_out(a->start, own, v->threads, v->share);
   return code;
 }
 
-static void apply_vectors(void *state, const ssne_plane *plane, bool with_spread,
-                          ssne_forces *forces) {
+static void apply_vectors(void *state, bool with_spread, ssne_forces *forces) {
   const vectors *v = state;
   const attraction_kernels *kernels = attraction_kernels_at(ssne_simd_level());
-  attraction_rows rows = v->rows;
-  rows.xy = plane->xy;
-  rows.own = plane->xy + 2 * v->affinities->partition.first_row;
 #pragma omp parallel for schedule(static, 1) num_threads(v->threads)
   for (int t = 0; t < v->threads; t++) {
-    kernels->attract(&rows, v->share[t], v->share[t + 1], forces->attraction);
-    if (with_spread) kernels->spread(&rows, v->share[t], v->share[t + 1], forces->spread);
+    kernels->attract(&v->rows, v->share[t], v->share[t + 1], forces->attraction);
+    if (with_spread) kernels->spread(&v->rows, v->share[t], v->share[t + 1], forces->spread);
   }
 }
 

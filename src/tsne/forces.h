@@ -7,7 +7,7 @@
 #ifndef SSNE_TSNE_FORCES_H
 #define SSNE_TSNE_FORCES_H
 
-#include "plane.h"
+#include "near.h"
 #include "shardsne/stages.h"
 #include "shardsne/tsne.h"
 
@@ -25,11 +25,12 @@ typedef struct ssne_forces {
 
 typedef struct ssne_attraction_backend {
   const char *name;
-  /* Not collective. `affinities` outlives the state. A failed call leaves nothing to destroy. */
-  ssne_code (*create)(const ssne_affinities *affinities, const ssne_force_options *options,
-                      void **state, ssne_error *err);
+  /* Not collective. `near` outlives the state, which reads coordinates from it. A failed call
+   * leaves nothing to destroy. */
+  ssne_code (*create)(const ssne_near *near, const ssne_force_options *options, void **state,
+                      ssne_error *err);
   /* Not collective. Fills forces->attraction and, if `with_spread`, forces->spread. */
-  void (*apply)(void *state, const ssne_plane *plane, bool with_spread, ssne_forces *forces);
+  void (*apply)(void *state, bool with_spread, ssne_forces *forces);
   void (*destroy)(void **state);
 } ssne_attraction_backend;
 
@@ -41,8 +42,9 @@ typedef struct ssne_repulsion_backend {
   /* Collective. A failed call leaves nothing to destroy. */
   ssne_code (*create)(const ssne_partition *partition, const ssne_force_options *options,
                       MPI_Comm comm, void **state, ssne_error *err);
-  /* Collective. Fills forces->repulsion and forces->potential. */
-  ssne_code (*apply)(void *state, const ssne_plane *plane, ssne_forces *forces, ssne_error *err);
+  /* Collective. From own coordinates `xy` [own_rows, 2]: fills forces->repulsion and
+   * forces->potential. */
+  ssne_code (*apply)(void *state, const float *xy, ssne_forces *forces, ssne_error *err);
   /* Adds the seconds spent in parts of apply, where it has parts worth naming. */
   void (*account)(const void *state, ssne_stages *stages);
   void (*destroy)(void **state);

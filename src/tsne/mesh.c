@@ -1,7 +1,10 @@
 #include "mesh.h"
 
 #include "mesh_convolution.h"
+#include "mesh_halo.h"
 #include "mesh_points.h"
+#include "mesh_route.h"
+#include "mesh_tiles.h"
 
 #include "shardsne/agree.h"
 #include "shardsne/clock.h"
@@ -11,7 +14,9 @@
 #include <math.h>
 #include <string.h>
 
-enum { SPREAD, SUM, TRANSFORM, GATHER, PARTS };
+#define FAR 1e18F /* coordinates that are no longer sensible */
+
+enum { ROUTE, SPREAD, SUM, TRANSFORM, GATHER, PARTS };
 
 typedef struct mesh {
   MPI_Comm comm;
@@ -27,14 +32,21 @@ typedef struct mesh {
   mesh_geometry ready;
   mesh_sharing ready_sharing;
   mesh_kernel kernel;
+  mesh_tiles tiles;
+  mesh_route route;
   mesh_points points;
+  mesh_halo halo;
   mesh_convolution convolution[2]; /* by mesh_sharing */
   mesh_field field;
-  int32_t *charge;     /* [strips, rows, 16] */
-  fft_cell *potential; /* [strips, rows] */
-  float *nodes;        /* [rows, stride] the potential again, row by row */
-  int64_t strip_capacity, node_capacity;
-  int *counts, *starts; /* [ranks] nodes of each rank's strips, for MPI */
+  double shift;          /* to be added to potentials */
+  mesh_cell *strips;     /* [own strips, rows] */
+  mesh_cell *window;     /* [strips, rows] of the window, where that is not the same */
+  float *nodes;          /* [rows, stride] of the window: the potential again, row by row */
+  mesh_reading *reading; /* [own_rows] */
+  int64_t strip_capacity, window_capacity, node_capacity;
+  /* the most of any rank that there is room for, where points are served in tiles */
+  int64_t room_points, room_cells;
+  mesh_window room;
   int64_t applications;
   double seconds[PARTS];
 } mesh;
@@ -44,13 +56,15 @@ typedef struct mesh {
 static void destroy(void **state) {
   mesh *m = *state;
   if (!m) return;
+  mesh_tiles_free(&m->tiles);
+  mesh_route_free(&m->route);
   mesh_points_free(&m->points);
+  mesh_halo_free(&m->halo);
   for (int s = 0; s < 2; s++) mesh_convolution_free(&m->convolution[s]);
-  ssne_free(&m->charge);
-  ssne_free(&m->potential);
+  ssne_free(&m->strips);
+  ssne_free(&m->window);
   ssne_free(&m->nodes);
-  ssne_free(&m->counts);
-  ssne_free(&m->starts);
+  ssne_free(&m->reading);
   ssne_free(state);
 }
 
@@ -65,14 +79,18 @@ static ssne_code allocate(const ssne_partition *p, const ssne_force_options *o, 
               .tail_df = o->tail_df,
               .step = o->mesh_step,
               .choose = true,
+              .route = {.reading = MPI_DATATYPE_NULL},
+              .halo = {.cell = MPI_DATATYPE_NULL},
               .convolution = {{.cell = MPI_DATATYPE_NULL}, {.cell = MPI_DATATYPE_NULL}}};
   ssne_spline_make(o->mesh_order, &m->spline);
-  SSNE_TRY(mesh_points_create(p->own_rows, o->threads, &m->points, err));
-  SSNE_TRY(ssne_alloc(&m->counts, p->ranks, sizeof *m->counts, "ranks", err));
-  SSNE_TRY(ssne_alloc(&m->starts, p->ranks, sizeof *m->starts, "ranks", err));
+  SSNE_TRY(ssne_alloc(&m->reading, p->own_rows, sizeof *m->reading, "points on the mesh", err));
+  SSNE_TRY(mesh_tiles_create(p->own_rows, p->ranks, o->threads, &m->tiles, err));
+  SSNE_TRY(mesh_points_create(o->threads, &m->points, err));
   SSNE_TRY(
       mesh_convolution_create(MPI_COMM_SELF, o->threads, &m->convolution[MESH_REPLICATED], err));
-  return mesh_convolution_create(comm, o->threads, &m->convolution[MESH_SHARED], err);
+  SSNE_TRY(mesh_convolution_create(comm, o->threads, &m->convolution[MESH_SHARED], err));
+  SSNE_TRY(mesh_route_create(p->own_rows, o->threads, comm, &m->route, err));
+  return mesh_halo_create(o->threads, comm, &m->halo, err);
 }
 
 static ssne_code create(const ssne_partition *p, const ssne_force_options *o, MPI_Comm comm,
@@ -89,8 +107,8 @@ static ssne_code create(const ssne_partition *p, const ssne_force_options *o, MP
 }
 
 static void account(const void *state, ssne_stages *stages) {
-  static const char *const names[PARTS] = {"  mesh spread", "  mesh sum", "  mesh transform",
-                                           "  mesh gather"};
+  static const char *const names[PARTS] = {"  mesh points", "  mesh spread", "  mesh sum",
+                                           "  mesh transform", "  mesh gather"};
   const mesh *m = state;
   for (int part = 0; part < PARTS; part++)
     ssne_stages_add(stages, names[part], m->partition.rank == 0 ? m->applications : 0,
@@ -113,7 +131,7 @@ static ssne_code find_box(const mesh *m, const float *xy, double low[2], double 
     y0 = y < y0 ? y : y0;
     x1 = -x < x1 ? -x : x1;
     y1 = -y < y1 ? -y : y1;
-    bad += !(fabsf(x) < SSNE_PLANE_FAR) || !(fabsf(y) < SSNE_PLANE_FAR);
+    bad += !(fabsf(x) < FAR) || !(fabsf(y) < FAR);
   }
   float least[VALUES] = {x0, y0, x1, y1, bad > 0 ? -1.0F : 0.0F};
   SSNE_TRY(ssne_mpi_check(MPI_Allreduce(MPI_IN_PLACE, least, VALUES, MPI_FLOAT, MPI_MIN, m->comm),
@@ -128,97 +146,40 @@ static ssne_code find_box(const mesh *m, const float *xy, double low[2], double 
   return SSNE_OK;
 }
 
-static int64_t strips_of(const mesh_geometry *g) {
-  return g->nodes[0] / MESH_STRIP;
+static ssne_code reserve_nodes(mesh *m, const mesh_window *largest, ssne_error *err) {
+  return ssne_enlarge(&m->nodes, largest->nodes[1] * mesh_window_stride(largest), sizeof *m->nodes,
+                      "nodes of the mesh", &m->node_capacity, err);
 }
 
-/* Room for the mesh `g`, on this rank. */
+/* Room for what a mesh takes wherever the points are. */
 static ssne_code reserve(mesh *m, const mesh_geometry *g, ssne_error *err) {
-  const int64_t cells = strips_of(g) * g->nodes[1], nodes = mesh_stride(g) * g->nodes[1];
-  SSNE_TRY(mesh_points_reserve(&m->points, g, m->spline.order, err));
-  SSNE_TRY(mesh_convolution_reserve(&m->convolution[m->sharing], g, err));
-  if (cells > m->strip_capacity) {
-    m->strip_capacity = 0;
-    ssne_free(&m->charge);
-    ssne_free(&m->potential);
-    SSNE_TRY(ssne_alloc(&m->charge, cells * MESH_STRIP, sizeof *m->charge, "charges", err));
-    SSNE_TRY(ssne_alloc(&m->potential, cells, sizeof *m->potential, "potentials", err));
-    m->strip_capacity = cells;
-  }
-  if (nodes > m->node_capacity) {
-    m->node_capacity = 0;
-    ssne_free(&m->nodes);
-    SSNE_TRY(ssne_alloc(&m->nodes, nodes, sizeof *m->nodes, "nodes of the mesh", err));
-    m->node_capacity = nodes;
-  }
-  return SSNE_OK;
-}
-
-/* --- the convolution, shared or not ---------------------------------------------------------- */
-
-/* Charges of all ranks added up: all of them, or those of own strips alone, which come first. No
- * rank has more strips than rank 0, so that where a share was and where it ends up never overlap:
- * MPICH 4.0 copies from one to the other, and aborts if they do. */
-static ssne_code sum_charges(mesh *m, ssne_error *err) {
-  const int64_t rows = m->geometry.nodes[1], nodes = rows * m->geometry.nodes[0];
-  if (m->partition.ranks == 1) return SSNE_OK;
-  if (m->sharing == MESH_REPLICATED)
-    return ssne_mpi_check(
-        MPI_Allreduce(MPI_IN_PLACE, m->charge, (int)nodes, MPI_INT32_T, MPI_SUM, m->comm),
-        "MPI_Allreduce", err);
-  const int64_t *strips = m->convolution[MESH_SHARED].strips;
-  for (int r = 0; r < m->partition.ranks; r++)
-    m->counts[r] = (int)((strips[r + 1] - strips[r]) * rows * MESH_STRIP);
-  return ssne_mpi_check(
-      MPI_Reduce_scatter(MPI_IN_PLACE, m->charge, m->counts, MPI_INT32_T, MPI_SUM, m->comm),
-      "MPI_Reduce_scatter", err);
-}
-
-static ssne_code share_potential(mesh *m, ssne_error *err) {
-  const mesh_convolution *c = &m->convolution[m->sharing];
-  if (m->sharing == MESH_REPLICATED) return SSNE_OK;
-  for (int r = 0; r < c->ranks; r++) {
-    m->counts[r] = (int)((c->strips[r + 1] - c->strips[r]) * m->geometry.nodes[1]);
-    m->starts[r] = (int)(c->strips[r] * m->geometry.nodes[1]);
-  }
-  return ssne_mpi_check(MPI_Allgatherv(MPI_IN_PLACE, 0, MPI_DATATYPE_NULL, m->potential, m->counts,
-                                       m->starts, c->cell, m->comm),
-                        "MPI_Allgatherv", err);
-}
-
-/* From the charges of own strips to the potential at all nodes. */
-static ssne_code convolve(mesh *m, float scale, ssne_error *err) {
   mesh_convolution *c = &m->convolution[m->sharing];
-  const int64_t rows = m->geometry.nodes[1], stride = mesh_stride(&m->geometry);
-  SSNE_TRY(
-      mesh_convolution_apply(c, m->charge, scale, m->potential + c->strips[c->rank] * rows, err));
-  SSNE_TRY(share_potential(m, err));
-#pragma omp parallel for schedule(static) num_threads(m->threads)
-  for (int64_t row = 0; row < rows; row++)
-    for (int64_t s = 0; s < strips_of(&m->geometry); s++)
-      memcpy(m->nodes + row * stride + s * MESH_STRIP, &m->potential[s * rows + row],
-             sizeof *m->potential);
-  return SSNE_OK;
+  const mesh_window all = mesh_window_of_all(g);
+  SSNE_TRY(mesh_convolution_reserve(c, g, err));
+  SSNE_TRY(ssne_enlarge(&m->strips, (c->strips[c->rank + 1] - c->strips[c->rank]) * g->nodes[1],
+                        sizeof *m->strips, "nodes of the mesh", &m->strip_capacity, err));
+  if (m->sharing == MESH_SHARED) return SSNE_OK;
+  SSNE_TRY(mesh_points_reserve(&m->points, m->partition.own_rows, &all, m->spline.order, err));
+  return reserve_nodes(m, &all, err);
 }
 
-/* The potential around a single charge. */
+/* Collective. The potential around a single charge: on the rank that has the first strip, and from
+ * there on all. */
 static ssne_code find_own(mesh *m, ssne_error *err) {
-  const mesh_convolution *c = &m->convolution[m->sharing];
-  const int64_t first = c->strips[c->rank], end = c->strips[c->rank + 1];
+  mesh_convolution *c = &m->convolution[m->sharing];
   const int64_t rows = m->geometry.nodes[1], middle = MESH_STRIP / 2;
-  memset(m->charge, 0, (size_t)((end - first) * rows * MESH_STRIP) * sizeof *m->charge);
-  if (first == 0 && end > 0) m->charge[middle * MESH_STRIP + middle] = 1;
-  SSNE_TRY(convolve(m, 1, err));
-  for (int64_t j = 0; j < m->spline.order; j++)
-    memcpy(m->field.own[j], m->nodes + (middle + j) * mesh_stride(&m->geometry) + middle,
-           (size_t)m->spline.order * sizeof *m->nodes);
-  return SSNE_OK;
+  const int64_t own = c->strips[c->rank + 1] - c->strips[c->rank];
+  memset(m->strips, 0, (size_t)(own * rows) * sizeof *m->strips);
+  if (c->rank == 0) m->strips[middle].charge[middle] = 1;
+  SSNE_TRY(mesh_convolution_apply(c, m->strips, 1, err));
+  for (int64_t j = 0; j < m->spline.order && c->rank == 0; j++)
+    memcpy(m->field.own[j], m->strips[middle + j].potential.re + middle,
+           (size_t)m->spline.order * sizeof(float));
+  return ssne_broadcast(m->field.own, sizeof m->field.own, 0, c->comm, err);
 }
-
-/* --- application ----------------------------------------------------------------------------- */
 
 /* Collective. Puts the mesh where the points are. All that is kept from one application to the next
- * is a function of the mesh's shape. */
+ * is a function of the mesh's shape, or changes no bit. */
 static ssne_code place(mesh *m, const float *xy, ssne_error *err) {
   double low[2], high[2];
   SSNE_TRY(find_box(m, xy, low, high, err));
@@ -232,10 +193,8 @@ static ssne_code place(mesh *m, const float *xy, ssne_error *err) {
   const double width = g.step * (double)g.nodes[0], height = g.step * (double)g.nodes[1];
   m->kernel = (mesh_kernel){.tail_df = m->tail_df, .floor = 0};
   m->kernel.floor = mesh_kernel_at(&m->kernel, width, height);
-  m->field.stride = mesh_stride(&g);
-  m->field.potential = m->nodes;
   m->field.force = (float)(-0.5 / g.step);
-  m->field.shift = m->kernel.floor * (double)(m->partition.rows - 1);
+  m->shift = m->kernel.floor * (double)(m->partition.rows - 1);
   mesh_convolution_prepare(&m->convolution[m->sharing], &g, &m->kernel, &m->spline);
   SSNE_TRY(find_own(m, err));
   m->ready = g;
@@ -243,23 +202,134 @@ static ssne_code place(mesh *m, const float *xy, ssne_error *err) {
   return SSNE_OK;
 }
 
-static ssne_code apply(void *state, const ssne_plane *plane, ssne_forces *forces, ssne_error *err) {
+/* --- points in tiles ------------------------------------------------------------------------- */
+
+static ssne_code reserve_tile(mesh *m, ssne_error *err) {
+  const int64_t cells = mesh_window_strips(&m->room) * m->room.nodes[1];
+  SSNE_TRY(mesh_route_reserve(&m->route, m->room_points, err));
+  SSNE_TRY(mesh_points_reserve(&m->points, m->room_points, &m->room, m->spline.order, err));
+  SSNE_TRY(mesh_halo_reserve(&m->halo, m->room_cells, err));
+  SSNE_TRY(ssne_enlarge(&m->window, cells, sizeof *m->window, "nodes of the mesh",
+                        &m->window_capacity, err));
+  return reserve_nodes(m, &m->room, err);
+}
+
+/* So that room is not made anew whenever a tile grows by a little. */
+static int64_t with_slack(int64_t count) {
+  return count + count / 8;
+}
+
+/* Collective. Room for the largest tile of any rank, so that all know when there is to be more. */
+static ssne_code make_room(mesh *m, int64_t cells, ssne_error *err) {
+  int64_t points = 0, columns = 0, rows = 0;
+  for (int r = 0; r < m->partition.ranks; r++) {
+    const mesh_window *w = &m->tiles.window[r];
+    if (m->tiles.points[r] > points) points = m->tiles.points[r];
+    if (w->nodes[0] > columns) columns = w->nodes[0];
+    if (w->nodes[1] > rows) rows = w->nodes[1];
+  }
+  if (points <= m->room_points && cells <= m->room_cells && columns <= m->room.nodes[0] &&
+      rows <= m->room.nodes[1])
+    return SSNE_OK;
+  if (points > m->room_points) m->room_points = with_slack(points);
+  if (cells > m->room_cells) m->room_cells = with_slack(cells);
+  if (columns > m->room.nodes[0]) m->room.nodes[0] = columns + MESH_STRIP;
+  if (rows > m->room.nodes[1]) m->room.nodes[1] = with_slack(rows);
+  return ssne_agree(m->comm, reserve_tile(m, err), err);
+}
+
+/* Collective. Own points go to the tiles they are in. */
+static ssne_code send_points(mesh *m, const float *xy, ssne_error *err) {
+  const mesh_convolution *c = &m->convolution[MESH_SHARED];
+  mesh_tiles_cut(&m->tiles, &m->geometry, m->spline.order);
+  const int64_t cells = mesh_halo_plan(&m->halo, m->tiles.window, c->strips, m->geometry.nodes[1]);
+  SSNE_TRY(make_room(m, cells, err));
+  return mesh_route_out(&m->route, &m->tiles, xy, err);
+}
+
+/* --- application ----------------------------------------------------------------------------- */
+
+/* The points that this rank serves, sorted. */
+static ssne_code take_points(mesh *m, const float *xy, ssne_error *err) {
+  mesh_window window = mesh_window_of_all(&m->geometry);
+  mesh_given given = {.count = m->partition.own_rows, .xy = xy, .at = m->tiles.at};
+  if (m->sharing == MESH_SHARED) {
+    SSNE_TRY(send_points(m, xy, err));
+    window = m->tiles.window[m->partition.rank];
+    given = (mesh_given){.count = m->tiles.points[m->partition.rank], .xy = m->route.in};
+  }
+  mesh_points_sort(&m->points, &m->geometry, &window, m->spline.order, &given);
+  return SSNE_OK;
+}
+
+/* The window's cells: where the rank has all of the mesh they are the strips. */
+static mesh_cell *window_of(const mesh *m) {
+  return m->sharing == MESH_SHARED ? m->window : m->strips;
+}
+
+/* Charges of all ranks added up, in the strips. */
+static ssne_code sum_charges(mesh *m, ssne_error *err) {
+  const int64_t nodes = m->geometry.nodes[1] * m->geometry.nodes[0];
+  if (m->sharing == MESH_SHARED) return mesh_halo_add(&m->halo, m->window, m->strips, err);
+  if (m->partition.ranks == 1) return SSNE_OK;
+  return ssne_mpi_check(
+      MPI_Allreduce(MPI_IN_PLACE, m->strips, (int)nodes, MPI_INT32_T, MPI_SUM, m->comm),
+      "MPI_Allreduce", err);
+}
+
+/* The potential at the nodes of the window, row by row. */
+static void lay_nodes(mesh *m) {
+  const mesh_window *w = &m->points.window;
+  const mesh_cell *cells = window_of(m);
+  const int64_t rows = w->nodes[1], stride = mesh_window_stride(w);
+#pragma omp parallel for schedule(static) num_threads(m->threads)
+  for (int64_t row = 0; row < rows; row++)
+    for (int64_t s = 0; s < mesh_window_strips(w); s++)
+      memcpy(m->nodes + row * stride + s * MESH_STRIP, &cells[s * rows + row], sizeof *cells);
+  m->field.potential = m->nodes;
+  m->field.stride = stride;
+}
+
+static ssne_code convolve(mesh *m, int bits, ssne_error *err) {
+  mesh_convolution *c = &m->convolution[m->sharing];
+  SSNE_TRY(mesh_convolution_apply(c, m->strips, ldexpf(1, -bits), err));
+  if (m->sharing == MESH_SHARED) SSNE_TRY(mesh_halo_fetch(&m->halo, m->strips, m->window, err));
+  lay_nodes(m);
+  return SSNE_OK;
+}
+
+/* What was read for own points. */
+static ssne_code give_back(mesh *m, ssne_forces *forces, ssne_error *err) {
+  if (m->sharing == MESH_SHARED) SSNE_TRY(mesh_route_back(&m->route, m->reading, err));
+#pragma omp parallel for schedule(static) num_threads(m->threads)
+  for (int64_t i = 0; i < m->partition.own_rows; i++) {
+    forces->potential[i] = (double)m->reading[i].potential + m->shift;
+    memcpy(forces->repulsion + 2 * i, m->reading[i].force, sizeof m->reading[i].force);
+  }
+  return SSNE_OK;
+}
+
+static ssne_code apply(void *state, const float *xy, ssne_forces *forces, ssne_error *err) {
   mesh *m = state;
-  const float *xy = plane->xy + 2 * plane->partition.first_row;
   double since = ssne_clock();
   int bits = 0;
   SSNE_TRY(place(m, xy, err));
   m->seconds[TRANSFORM] += ssne_clock_lap(&since);
-  mesh_points_sort(&m->points, &m->geometry, m->spline.order, xy);
-  SSNE_TRY(mesh_points_bits(&m->points, &m->spline, m->comm, &bits, err));
-  mesh_points_spread(&m->points, &m->geometry, &m->spline, bits, m->charge);
+  SSNE_TRY(mesh_tiles_count(&m->tiles, &m->geometry, m->spline.order, xy, m->comm, err));
+  SSNE_TRY(mesh_points_bits(&m->spline, mesh_tiles_most_together(&m->tiles), &bits, err));
+  SSNE_TRY(take_points(m, xy, err));
+  m->seconds[ROUTE] += ssne_clock_lap(&since);
+  mesh_points_spread(&m->points, &m->spline, bits, window_of(m));
   m->seconds[SPREAD] += ssne_clock_lap(&since);
   SSNE_TRY(sum_charges(m, err));
   m->seconds[SUM] += ssne_clock_lap(&since);
-  SSNE_TRY(convolve(m, ldexpf(1, -bits), err));
+  SSNE_TRY(convolve(m, bits, err));
   m->seconds[TRANSFORM] += ssne_clock_lap(&since);
-  mesh_points_gather(&m->points, &m->spline, &m->field, forces->repulsion, forces->potential);
+  mesh_points_gather(&m->points, &m->spline, &m->field,
+                     m->sharing == MESH_SHARED ? m->route.served : m->reading);
   m->seconds[GATHER] += ssne_clock_lap(&since);
+  SSNE_TRY(give_back(m, forces, err));
+  m->seconds[ROUTE] += ssne_clock_lap(&since);
   m->applications++;
   return SSNE_OK;
 }
@@ -276,6 +346,17 @@ mesh_sharing mesh_sharing_choose(int64_t nodes, int ranks, int threads) {
   const double spared = (double)nodes * transform / threads * (1 - 1.0 / ranks);
   const double sent = (double)nodes / ranks * sizeof(float[2]) * byte + (ranks - 1) * message;
   return spared > 2 * sent ? MESH_SHARED : MESH_REPLICATED;
+}
+
+int64_t mesh_bytes(const ssne_partition *partition, int64_t nodes, int threads) {
+  const int64_t own = partition->own_rows;
+  /* strips, the halves of the transform, the kernel's; the window's bands and nodes; points */
+  if (mesh_sharing_choose(nodes, partition->ranks, threads) == MESH_REPLICATED)
+    return nodes * (4 + 8 + 4 + 4 + 4) + own * (4 + 12 + 16);
+  const int64_t strips = nodes / mesh_convolution_workers(nodes, partition->ranks);
+  const int64_t edges = 2 * nodes / mesh_tiles_side(partition->ranks);
+  const int64_t window = nodes / partition->ranks + edges;
+  return strips * (4 + 8 + 8 + 4) + window * (4 + 4 + 4 + 4) + own * (4 + 12 + 16 + 24 + 20);
 }
 
 void mesh_force_sharing(void *state, mesh_sharing sharing) {

@@ -14,14 +14,18 @@
 
 /* How ranks go about the convolution. The result has the same bits. */
 typedef enum mesh_sharing {
-  MESH_REPLICATED, /* every rank does all of it */
-  MESH_SHARED      /* each does its part, and they exchange the halves of it */
+  MESH_REPLICATED, /* every rank does all of it, once all charges are added up */
+  MESH_SHARED      /* each serves the points of a tile and transforms some strips, and they exchange
+                      points, charges, the halves of the transform, potentials and forces */
 } mesh_sharing;
 
 /* Which is predicted to be quicker on a mesh of so many nodes, by constants in mesh.c: sharing
  * spares a rank all but 1 / ranks of the transform, and costs it sending its part of the transform
  * twice, with a message to every other rank each time. */
 mesh_sharing mesh_sharing_choose(int64_t nodes, int ranks, int threads);
+
+/* Not collective. Bytes that the repulsion of own rows takes on a mesh of so many nodes. */
+int64_t mesh_bytes(const ssne_partition *partition, int64_t nodes, int threads);
 
 /* Not collective, but to be called alike on all ranks. For tests: from now on a state of
  * ssne_repulsion_mesh does not choose. */

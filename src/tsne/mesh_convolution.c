@@ -8,8 +8,13 @@
 #include <omp.h>
 #include <string.h>
 
+#define TAG 34
 #define LANES FFT_LANES
 #define PI 3.14159265358979323846
+
+/* Of a core of 2024 and a network of 100 Gb/s. */
+#define TRANSFORM_SECONDS 4e-9 /* a node, of one rank */
+#define MESSAGE_SECONDS 2e-6
 
 ssne_code mesh_convolution_create(MPI_Comm comm, int threads, mesh_convolution *c,
                                   ssne_error *err) {
@@ -21,16 +26,16 @@ ssne_code mesh_convolution_create(MPI_Comm comm, int threads, mesh_convolution *
   SSNE_TRY(ssne_mpi_check(MPI_Type_commit(&c->cell), "MPI_Type_commit", err));
   SSNE_TRY(ssne_alloc(&c->strips, c->ranks + 1, sizeof *c->strips, "ranks", err));
   SSNE_TRY(ssne_alloc(&c->bundles, c->ranks + 1, sizeof *c->bundles, "ranks", err));
-  return ssne_alloc(&c->counts, INT64_C(4) * c->ranks, sizeof *c->counts, "ranks", err);
+  return ssne_messages_create(comm, TAG, &c->messages, err);
 }
 
 void mesh_convolution_free(mesh_convolution *c) {
   if (c->cell != MPI_DATATYPE_NULL) MPI_Type_free(&c->cell);
-  if (c->by_bundle != c->by_strip) ssne_free(&c->by_bundle);
+  ssne_free(&c->by_bundle);
+  ssne_messages_free(&c->messages);
   ssne_free(&c->by_strip);
   ssne_free(&c->strips);
   ssne_free(&c->bundles);
-  ssne_free(&c->counts);
   ssne_free(&c->kernel);
   ssne_free(&c->work);
   fft_free(&c->along[0]);
@@ -56,40 +61,37 @@ static int64_t bundles_of(const mesh_geometry *g) {
   return g->nodes[1] / LANES + 1;
 }
 
+/* Of `ranks` ranks so many transform, evenly spread; these before `rank`. */
+static int workers_before(int workers, int ranks, int rank) {
+  return (int)(((int64_t)rank * workers + ranks - 1) / ranks);
+}
+
 static void share_out(mesh_convolution *c, const mesh_geometry *g) {
   const int64_t strips = g->nodes[0] / MESH_STRIP, bundles = bundles_of(g);
+  const int workers = mesh_convolution_workers(g->nodes[0] * g->nodes[1], c->ranks);
   for (int r = 0; r <= c->ranks; r++) {
-    c->strips[r] = ssne_share_begin(strips, c->ranks, r);
-    c->bundles[r] = ssne_share_begin(bundles, c->ranks, r);
+    const int before = workers_before(workers, c->ranks, r);
+    c->strips[r] = ssne_share_begin(strips, workers, before);
+    c->bundles[r] = ssne_share_begin(bundles, workers, before);
   }
 }
 
-static ssne_code grow(void *array, int64_t count, size_t size, int64_t *capacity, ssne_error *err) {
-  if (count <= *capacity) return SSNE_OK;
-  *capacity = 0;
-  ssne_free(array);
-  SSNE_TRY(ssne_alloc(array, count, size, "cells of the transform", err));
-  *capacity = count;
-  return SSNE_OK;
-}
-
 ssne_code mesh_convolution_reserve(mesh_convolution *c, const mesh_geometry *g, ssne_error *err) {
+  const char *what = "cells of the transform";
   const int64_t columns = g->nodes[0], rows = g->nodes[1];
   share_out(c, g);
   SSNE_TRY(fft_prepare(&c->along[0], 2 * columns, err));
   SSNE_TRY(fft_prepare(&c->along[1], 2 * rows, err));
-  SSNE_TRY(grow(&c->kernel, own_bundles(c) * (columns + 1) * LANES, sizeof *c->kernel,
-                &c->kernel_capacity, err));
-  SSNE_TRY(grow(&c->by_strip, bundles_of(g) * columns_of(c, c->rank), sizeof *c->by_strip,
-                &c->strip_capacity, err));
-  if (c->ranks > 1)
-    SSNE_TRY(grow(&c->by_bundle, own_bundles(c) * columns, sizeof *c->by_bundle,
-                  &c->bundle_capacity, err));
-  else
-    c->by_bundle = c->by_strip;
+  SSNE_TRY(ssne_enlarge(&c->kernel, own_bundles(c) * (columns + 1) * LANES, sizeof *c->kernel, what,
+                        &c->kernel_capacity, err));
+  SSNE_TRY(ssne_enlarge(&c->by_strip, bundles_of(g) * columns_of(c, c->rank), sizeof *c->by_strip,
+                        what, &c->strip_capacity, err));
+  SSNE_TRY(ssne_enlarge(&c->by_bundle, own_bundles(c) * (columns - columns_of(c, c->rank)),
+                        sizeof *c->by_bundle, what, &c->bundle_capacity, err));
   /* a sequence, and two of twice its length */
   c->work_cells = 5 * (columns > rows ? columns : rows);
-  return grow(&c->work, c->threads * c->work_cells, sizeof *c->work, &c->work_capacity, err);
+  return ssne_enlarge(&c->work, c->threads * c->work_cells, sizeof *c->work, what,
+                      &c->work_capacity, err);
 }
 
 static fft_cell *own_work(const mesh_convolution *c) {
@@ -179,87 +181,94 @@ void mesh_convolution_prepare(mesh_convolution *c, const mesh_geometry *g,
 
 /* --- the convolution ------------------------------------------------------------------------- */
 
-static void strips_to_waves(mesh_convolution *c, const int32_t *charge, float scale) {
+static void strips_to_waves(mesh_convolution *c, const mesh_cell *strips, float scale) {
   const mesh_kernels *kernels = mesh_kernels_at(ssne_simd_level());
   const int64_t rows = c->geometry.nodes[1], own = columns_of(c, c->rank);
 #pragma omp parallel for schedule(static) num_threads(c->threads)
   for (int64_t s = 0; s < own_strips(c); s++) {
     fft_cell *work = own_work(c);
-    kernels->load(charge + s * rows * MESH_STRIP, rows, scale, work);
+    kernels->load(strips + s * rows, rows, scale, work);
     const fft_cell *z = fft_forward(&c->along[1], work, work + rows);
     kernels->part(z, 2 * rows, bundles_of(&c->geometry), own, c->by_strip + s * MESH_STRIP);
   }
 }
 
-static void waves_to_strips(mesh_convolution *c, fft_cell *potential) {
+static void waves_to_strips(mesh_convolution *c, mesh_cell *strips) {
   const mesh_kernels *kernels = mesh_kernels_at(ssne_simd_level());
   const int64_t rows = c->geometry.nodes[1], own = columns_of(c, c->rank);
 #pragma omp parallel for schedule(static) num_threads(c->threads)
   for (int64_t s = 0; s < own_strips(c); s++) {
     fft_cell *work = own_work(c);
     kernels->join(c->by_strip + s * MESH_STRIP, 2 * rows, own, work);
-    fft_backward(&c->along[1], work, work, potential + s * rows);
+    fft_backward(&c->along[1], work, work, &strips[s * rows].potential);
   }
 }
 
-/* Own bundle `b` between the pieces in which it came from the ranks and one row of cells. */
+/* Where the columns of rank `r` of own bundles are: own columns where the strips have put them. */
+static fft_cell *piece(const mesh_convolution *c, int r) {
+  if (r == c->rank) return c->by_strip + c->bundles[r] * columns_of(c, r);
+  const int64_t before = c->strips[r] - (r > c->rank ? own_strips(c) : 0);
+  return c->by_bundle + own_bundles(c) * before * MESH_STRIP;
+}
+
+/* Own bundle `b` between its pieces and one row of cells. */
 static void collect(const mesh_convolution *c, int64_t b, fft_cell *row) {
   for (int r = 0; r < c->ranks; r++) {
-    const int64_t first = c->strips[r] * MESH_STRIP, count = columns_of(c, r);
-    memcpy(row + first, c->by_bundle + own_bundles(c) * first + b * count,
-           (size_t)count * sizeof *row);
+    const int64_t count = columns_of(c, r);
+    memcpy(row + c->strips[r] * MESH_STRIP, piece(c, r) + b * count, (size_t)count * sizeof *row);
   }
 }
 
 static void distribute(const mesh_convolution *c, int64_t b, const fft_cell *row) {
   for (int r = 0; r < c->ranks; r++) {
-    const int64_t first = c->strips[r] * MESH_STRIP, count = columns_of(c, r);
-    memcpy(c->by_bundle + own_bundles(c) * first + b * count, row + first,
-           (size_t)count * sizeof *row);
+    const int64_t count = columns_of(c, r);
+    memcpy(piece(c, r) + b * count, row + c->strips[r] * MESH_STRIP, (size_t)count * sizeof *row);
   }
 }
 
 static void convolve_rows(mesh_convolution *c) {
   const mesh_kernels *kernels = mesh_kernels_at(ssne_simd_level());
   const int64_t columns = c->geometry.nodes[0];
+  const bool whole = columns_of(c, c->rank) == columns;
 #pragma omp parallel for schedule(static) num_threads(c->threads)
   for (int64_t b = 0; b < own_bundles(c); b++) {
-    fft_cell *work = own_work(c), *row = c->ranks > 1 ? work : c->by_bundle + b * columns;
-    if (c->ranks > 1) collect(c, b, row);
+    fft_cell *work = own_work(c), *row = whole ? piece(c, c->rank) + b * columns : work;
+    if (!whole) collect(c, b, row);
     fft_cell *z = fft_forward(&c->along[0], row, work + columns);
     kernels->multiply(c->kernel + b * (columns + 1) * LANES, 2 * columns, z);
     fft_backward(&c->along[0], z, work + columns, row);
-    if (c->ranks > 1) distribute(c, b, row);
+    if (!whole) distribute(c, b, row);
   }
 }
 
-/* Between bundles of own strips and own bundles of all strips. Cells on a mesh are fewer than 2^26,
- * so that counts fit MPI's. */
+/* Other ranks' bundles of own strips, against own bundles of other ranks' strips. */
 static ssne_code exchange(mesh_convolution *c, bool back, ssne_error *err) {
-  if (c->ranks == 1) return SSNE_OK;
-  const int64_t bundles = own_bundles(c), own = columns_of(c, c->rank);
-  int *strip_counts = c->counts, *strip_starts = strip_counts + c->ranks,
-      *bundle_counts = strip_starts + c->ranks, *bundle_starts = bundle_counts + c->ranks;
-  for (int r = 0; r < c->ranks; r++) {
-    strip_counts[r] = (int)((c->bundles[r + 1] - c->bundles[r]) * own);
-    strip_starts[r] = (int)(c->bundles[r] * own);
-    bundle_counts[r] = (int)(bundles * columns_of(c, r));
-    bundle_starts[r] = (int)(bundles * c->strips[r] * MESH_STRIP);
-  }
-  const int result =
-      back ? MPI_Alltoallv(c->by_bundle, bundle_counts, bundle_starts, c->cell, c->by_strip,
-                           strip_counts, strip_starts, c->cell, c->comm)
-           : MPI_Alltoallv(c->by_strip, strip_counts, strip_starts, c->cell, c->by_bundle,
-                           bundle_counts, bundle_starts, c->cell, c->comm);
-  return ssne_mpi_check(result, "MPI_Alltoallv", err);
+  const int64_t own = columns_of(c, c->rank), bundles = own_bundles(c);
+  for (int turn = 0; turn < 2; turn++) /* first what is received */
+    for (int step = 1; step < c->ranks; step++) {
+      const int r = (c->rank + step) % c->ranks;
+      const bool of_strips = (turn == 0) == back;
+      fft_cell *cells = of_strips ? c->by_strip + c->bundles[r] * own : piece(c, r);
+      const int64_t count =
+          of_strips ? (c->bundles[r + 1] - c->bundles[r]) * own : bundles * columns_of(c, r);
+      SSNE_TRY(turn == 0 ? ssne_messages_receive(&c->messages, cells, count, c->cell, r, err)
+                         : ssne_messages_send(&c->messages, cells, count, c->cell, r, err));
+    }
+  return ssne_messages_wait(&c->messages, err);
 }
 
-ssne_code mesh_convolution_apply(mesh_convolution *c, const int32_t *charge, float scale,
-                                 fft_cell *potential, ssne_error *err) {
-  strips_to_waves(c, charge, scale);
+ssne_code mesh_convolution_apply(mesh_convolution *c, mesh_cell *strips, float scale,
+                                 ssne_error *err) {
+  strips_to_waves(c, strips, scale);
   SSNE_TRY(exchange(c, false, err));
   convolve_rows(c);
   SSNE_TRY(exchange(c, true, err));
-  waves_to_strips(c, potential);
+  waves_to_strips(c, strips);
   return SSNE_OK;
+}
+
+int mesh_convolution_workers(int64_t nodes, int ranks) {
+  const double alone = TRANSFORM_SECONDS * (double)nodes; /* w ranks: alone / w + 2 w messages */
+  const double workers = sqrt(alone / (2 * MESSAGE_SECONDS));
+  return workers < 1 ? 1 : workers < ranks ? (int)workers : ranks;
 }

@@ -5,7 +5,8 @@
  * sequences side by side, two real columns in each, and its transform is cut into bundles of eight
  * wave numbers, whose rows are again eight sequences side by side. A rank owns a run of strips and
  * a run of bundles; between the two lies one exchange of all with all, which one rank does without,
- * since bundles are where the strips put them. Sequences are transformed by one thread each, in the
+ * since bundles are where the strips put them. Where that takes longer than what more ranks would
+ * save, some ranks own nothing. Sequences are transformed by one thread each, in the
  * same way anywhere, so the result does not depend on who does it. */
 #ifndef SSNE_TSNE_MESH_CONVOLUTION_H
 #define SSNE_TSNE_MESH_CONVOLUTION_H
@@ -15,8 +16,7 @@
 #include "mesh_kernels.h"
 #include "spline.h"
 
-#include "shardsne/status.h"
-#include <mpi.h>
+#include "shardsne/exchange.h"
 
 typedef struct mesh_kernel {
   double tail_df; /* a: K = (1 + r^2 / a)^-a */
@@ -33,10 +33,10 @@ typedef struct mesh_convolution {
   fft along[2];           /* rows, columns */
   /* [ranks + 1] each rank's first strip and first bundle; owned */
   int64_t *strips, *bundles;
-  int *counts; /* [4, ranks] for MPI; owned */
   MPI_Datatype cell;
+  ssne_messages messages;
   float *kernel; /* [own bundles, columns + 1, 8] its transform, made sharper for the splines */
-  /* [bundles, own columns] and [ranks][own bundles, the rank's columns]: the same on one rank */
+  /* [bundles, own columns] and [other ranks][own bundles, the rank's columns] */
   fft_cell *by_strip, *by_bundle;
   fft_cell *work; /* [threads, work_cells] */
   int64_t work_cells;
@@ -56,11 +56,13 @@ ssne_code mesh_convolution_reserve(mesh_convolution *c, const mesh_geometry *g, 
 void mesh_convolution_prepare(mesh_convolution *c, const mesh_geometry *g,
                               const mesh_kernel *kernel, const ssne_spline *spline);
 
-/* Collective. Each rank passes its own strips of the `charge` [own strips, rows, 16], to be
- * multiplied by `scale`, a power of two, and of the `potential` [own strips, rows]: 16 nodes a
- * cell. */
-ssne_code mesh_convolution_apply(mesh_convolution *c, const int32_t *charge, float scale,
-                                 fft_cell *potential, ssne_error *err);
+/* Collective. Own `strips` [own strips, rows]: from charges, to be multiplied by `scale`, a power
+ * of two, to potentials. */
+ssne_code mesh_convolution_apply(mesh_convolution *c, mesh_cell *strips, float scale,
+                                 ssne_error *err);
+
+/* How many of so many ranks transform a mesh of so many nodes. */
+int mesh_convolution_workers(int64_t nodes, int ranks);
 
 void mesh_convolution_free(mesh_convolution *c);
 

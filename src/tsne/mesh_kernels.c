@@ -72,13 +72,13 @@ static inline void evaluate_batch(const float c[][SSNE_SPLINE_LANES], int degree
 }
 
 /* Potential, slope in x and slope in y. */
-typedef struct reading {
+typedef struct readings {
   batch potential, slope[2];
-} reading;
+} readings;
 
 /* What the values [order, order] at the nodes reached amount to. */
-static inline void read_nodes(const batch *node, const reach to[2], int order, reading *r) {
-  *r = (reading){{0}, {{0}, {0}}};
+static inline void read_nodes(const batch *node, const reach to[2], int order, readings *r) {
+  *r = (readings){{0}, {{0}, {0}}};
   for (int j = 0; j < order; j++, node += order) {
     batch value = to[0].weight[0] * node[0], slope = to[0].slope[0] * node[0];
     for (int i = 1; i < order; i++) {
@@ -106,10 +106,10 @@ static inline void fetch(const mesh_point *const point[BATCH], const mesh_field 
 }
 
 static inline void gather_batch(const mesh_point *const point[BATCH], const ssne_spline *spline,
-                                const mesh_field *field, const batch *own, int order, reading *r) {
+                                const mesh_field *field, const batch *own, int order, readings *r) {
   batch t[2], node[SSNE_SPLINE_ORDER * SSNE_SPLINE_ORDER];
   reach to[2];
-  reading mine;
+  readings mine;
   fetch(point, field, order, node);
   for (int a = 0; a < 2; a++) {
     for (int l = 0; l < BATCH; l++) t[a][l] = point[l]->t[a];
@@ -127,21 +127,17 @@ static inline void gather_batch(const mesh_point *const point[BATCH], const ssne
 }
 
 static inline void gather(const mesh_point *points, int64_t count, const ssne_spline *spline,
-                          const mesh_field *field, float *force, double *potential, int order) {
+                          const mesh_field *field, mesh_reading *reading, int order) {
   batch own[SSNE_SPLINE_ORDER * SSNE_SPLINE_ORDER];
   for (int n = 0; n < order * order; n++) own[n] = (batch){0} + field->own[n / order][n % order];
   for (int64_t first = 0; first < count; first += BATCH) {
     const int lanes = count - first < BATCH ? (int)(count - first) : BATCH;
     const mesh_point *point[BATCH]; /* the last fills up the last batch */
     for (int l = 0; l < BATCH; l++) point[l] = &points[first + (l < lanes ? l : lanes - 1)];
-    reading r;
+    readings r;
     gather_batch(point, spline, field, own, order, &r);
-    for (int l = 0; l < lanes; l++) {
-      const int64_t row = point[l]->row;
-      potential[row] = (double)r.potential[l] + field->shift;
-      force[2 * row] = r.slope[0][l];
-      force[2 * row + 1] = r.slope[1][l];
-    }
+    for (int l = 0; l < lanes; l++)
+      reading[point[l]->number] = (mesh_reading){{r.slope[0][l], r.slope[1][l]}, r.potential[l]};
   }
 }
 
@@ -154,16 +150,17 @@ static void spread_by_order(const mesh_point *points, int64_t count, const ssne_
 }
 
 static void gather_by_order(const mesh_point *points, int64_t count, const ssne_spline *spline,
-                            const mesh_field *field, float *force, double *potential) {
+                            const mesh_field *field, mesh_reading *reading) {
   if (spline->order == 4)
-    gather(points, count, spline, field, force, potential, 4);
+    gather(points, count, spline, field, reading, 4);
   else
-    gather(points, count, spline, field, force, potential, 6);
+    gather(points, count, spline, field, reading, 6);
 }
 
 /* --- strips ---------------------------------------------------------------------------------- */
 
-static void load(const int32_t *charge, int64_t count, float scale, fft_cell *strip) {
+static void load(const mesh_cell *charges, int64_t count, float scale, fft_cell *strip) {
+  const int32_t *charge = charges->charge;
   float *value = strip->re;
   for (int64_t i = 0; i < count * 2 * LANES; i++) value[i] = (float)charge[i] * scale;
 }

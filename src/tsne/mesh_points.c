@@ -1,52 +1,37 @@
 #include "mesh_points.h"
 
-#include "shardsne/exchange.h"
 #include "shardsne/memory.h"
 #include "shardsne/partition.h"
 
-#include <inttypes.h>
 #include <math.h>
 #include <string.h>
 
-#define SQUARES ((int64_t)MESH_SQUARES * MESH_SQUARES)
 /* Weights are products of floats: more bits than these would not be known. */
 #define BITS 24
 
-ssne_code mesh_points_create(int64_t count, int threads, mesh_points *points, ssne_error *err) {
-  *points = (mesh_points){.count = count, .threads = threads};
-  SSNE_TRY(ssne_alloc(&points->point, count, sizeof *points->point, "points on the mesh", err));
-  SSNE_TRY(ssne_alloc(&points->squares, threads, sizeof *points->squares, "threads", err));
+ssne_code mesh_points_create(int threads, mesh_points *points, ssne_error *err) {
+  *points = (mesh_points){.threads = threads};
   return ssne_alloc(&points->bands, threads, sizeof *points->bands, "threads", err);
-}
-
-ssne_code mesh_points_reserve(mesh_points *points, const mesh_geometry *g, int order,
-                              ssne_error *err) {
-  const int64_t rows = g->nodes[1];
-  const int64_t charge = (rows + (int64_t)order * points->threads) * mesh_stride(g);
-  if (rows > points->rows_capacity) {
-    points->rows_capacity = 0;
-    ssne_free(&points->places);
-    SSNE_TRY(ssne_alloc(&points->places, rows * points->threads, sizeof *points->places,
-                        "rows of the mesh", err));
-    points->rows_capacity = rows;
-  }
-  if (charge > points->charge_capacity) {
-    points->charge_capacity = 0;
-    ssne_free(&points->charge);
-    SSNE_TRY(
-        ssne_alloc(&points->charge, charge, sizeof *points->charge, "charges on the mesh", err));
-    points->charge_capacity = charge;
-  }
-  return SSNE_OK;
 }
 
 void mesh_points_free(mesh_points *points) {
   ssne_free(&points->point);
   ssne_free(&points->places);
-  ssne_free(&points->squares);
   ssne_free(&points->bands);
   ssne_free(&points->charge);
   *points = (mesh_points){0};
+}
+
+ssne_code mesh_points_reserve(mesh_points *points, int64_t count, const mesh_window *largest,
+                              int order, ssne_error *err) {
+  const int64_t rows = largest->nodes[1], stride = mesh_window_stride(largest);
+  const int64_t charge = (rows + (int64_t)order * points->threads) * stride;
+  SSNE_TRY(ssne_enlarge(&points->point, count, sizeof *points->point, "points on the mesh",
+                        &points->point_capacity, err));
+  SSNE_TRY(ssne_enlarge(&points->places, rows * points->threads, sizeof *points->places,
+                        "rows of the mesh", &points->row_capacity, err));
+  return ssne_enlarge(&points->charge, charge, sizeof *points->charge, "charges on the mesh",
+                      &points->charge_capacity, err);
 }
 
 /* --- sorting --------------------------------------------------------------------------------- */
@@ -56,45 +41,22 @@ static int64_t share(const mesh_points *points, int thread) {
   return ssne_share_begin(points->count, points->threads, thread);
 }
 
-typedef struct place {
-  int64_t column, row; /* the first node reached */
-  float t[2];
-} place;
-
-static inline place locate(const mesh_geometry *g, double per_step, int order, const float *xy) {
-  const double x = ((double)xy[0] - g->origin[0]) * per_step;
-  const double y = ((double)xy[1] - g->origin[1]) * per_step;
-  const int64_t column = (int64_t)x, row = (int64_t)y;
-  return (place){column - (order / 2 - 1),
-                 row - (order / 2 - 1),
-                 {(float)(x - (double)column - 0.5), (float)(y - (double)row - 0.5)}};
-}
-
-/* log2 of the nodes of a square's side: as few as there may be, yet no fewer than a spline's
- * reach, so that the points that reach a node are in 2 x 2 squares. */
-static int square_bits(const mesh_geometry *g, int order) {
-  const int64_t side = g->nodes[0] > g->nodes[1] ? g->nodes[0] : g->nodes[1];
-  int bits = 0;
-  while (INT64_C(1) << bits < order || (int64_t)MESH_SQUARES << bits < side) bits++;
-  return bits;
-}
-
 static void count_points(mesh_points *points, const mesh_geometry *g, int order, int thread,
-                         const float *xy) {
-  int64_t *rows = points->places + thread * g->nodes[1], *squares = points->squares[thread];
+                         const mesh_given *given) {
+  const mesh_window *w = &points->window;
+  const int64_t first = share(points, thread), end = share(points, thread + 1);
+  int64_t *rows = points->places + thread * w->nodes[1];
   const double per_step = 1 / g->step;
-  const int bits = square_bits(g, order);
-  memset(rows, 0, (size_t)g->nodes[1] * sizeof *rows);
-  memset(squares, 0, sizeof *points->squares);
-  for (int64_t i = share(points, thread); i < share(points, thread + 1); i++) {
-    const place p = locate(g, per_step, order, xy + 2 * i);
-    rows[p.row]++;
-    squares[(p.row >> bits) * MESH_SQUARES + (p.column >> bits)]++;
-  }
+  memset(rows, 0, (size_t)w->nodes[1] * sizeof *rows);
+  for (int64_t i = first; i < end && given->at; i++)
+    rows[mesh_node_row(given->at[i]) - w->first[1]]++;
+  for (int64_t i = first; i < end && !given->at; i++)
+    rows[mesh_locate(g, per_step, order, given->xy + 2 * i).row - w->first[1]]++;
 }
 
-/* Turns counts into places: by row of the mesh, within a row by thread. */
-static void counts_to_places(mesh_points *points, int64_t rows) {
+/* Turns counts into places: by row, within a row by thread. */
+static void counts_to_places(mesh_points *points) {
+  const int64_t rows = points->window.nodes[1];
   int64_t next = 0;
   for (int64_t r = 0; r < rows; r++)
     for (int t = 0; t < points->threads; t++) {
@@ -106,68 +68,48 @@ static void counts_to_places(mesh_points *points, int64_t rows) {
 
 static void place_points(mesh_points *points, const mesh_geometry *g, int order, int thread,
                          const float *xy) {
-  int64_t *next = points->places + thread * g->nodes[1];
+  const mesh_window *w = &points->window;
+  int64_t *next = points->places + thread * w->nodes[1];
   const double per_step = 1 / g->step;
-  const int64_t stride = mesh_stride(g);
+  const int64_t stride = mesh_window_stride(w);
   for (int64_t i = share(points, thread); i < share(points, thread + 1); i++) {
-    const place p = locate(g, per_step, order, xy + 2 * i);
-    points->point[next[p.row]++] =
-        (mesh_point){(uint32_t)i, (uint32_t)(p.row * stride + p.column), {p.t[0], p.t[1]}};
+    const mesh_place p = mesh_locate(g, per_step, order, xy + 2 * i);
+    const int64_t row = p.row - w->first[1], column = p.column - w->first[0];
+    points->point[next[row]++] =
+        (mesh_point){(uint32_t)i, (uint32_t)(row * stride + column), {p.t[0], p.t[1]}};
   }
 }
 
-void mesh_points_sort(mesh_points *points, const mesh_geometry *g, int order, const float *xy) {
+void mesh_points_sort(mesh_points *points, const mesh_geometry *g, const mesh_window *window,
+                      int order, const mesh_given *given) {
   const int threads = points->threads;
+  points->count = given->count;
+  points->window = *window;
 #pragma omp parallel num_threads(threads)
   {
 #pragma omp for schedule(static)
-    for (int t = 0; t < threads; t++) count_points(points, g, order, t, xy);
+    for (int t = 0; t < threads; t++) count_points(points, g, order, t, given);
 #pragma omp single
-    counts_to_places(points, g->nodes[1]);
+    counts_to_places(points);
 #pragma omp for schedule(static)
-    for (int t = 0; t < threads; t++) place_points(points, g, order, t, xy);
+    for (int t = 0; t < threads; t++) place_points(points, g, order, t, given->xy);
   }
-}
-
-/* --- bounds ---------------------------------------------------------------------------------- */
-
-/* The most points in 2 x 2 squares. */
-static int64_t most_together(const int64_t *squares) {
-  int64_t most = 0;
-  for (int r = 0; r < MESH_SQUARES; r++)
-    for (int c = 0; c < MESH_SQUARES; c++) {
-      int64_t sum = 0;
-      for (int s = 0; s < 4; s++) {
-        const int row = r + s / 2, column = c + s % 2;
-        if (row < MESH_SQUARES && column < MESH_SQUARES)
-          sum += squares[row * MESH_SQUARES + column];
-      }
-      if (sum > most) most = sum;
-    }
-  return most;
-}
-
-ssne_code mesh_points_bits(mesh_points *points, const ssne_spline *spline, MPI_Comm comm, int *bits,
-                           ssne_error *err) {
-  int64_t *squares = points->squares[0];
-  for (int t = 1; t < points->threads; t++)
-    for (int64_t s = 0; s < SQUARES; s++) squares[s] += points->squares[t][s];
-  SSNE_TRY(
-      ssne_mpi_check(MPI_Allreduce(MPI_IN_PLACE, squares, (int)SQUARES, MPI_INT64_T, MPI_SUM, comm),
-                     "MPI_Allreduce", err));
-  const double most = (double)most_together(squares);
-  /* a term is at most the spline's peak squared, and half for its rounding */
-  const double peak = spline->sample[0] * spline->sample[0] * (1 + 1e-6);
-  *bits = BITS;
-  while (*bits >= 0 && most * (ldexp(peak, *bits) + 0.5) > INT32_MAX) --*bits;
-  if (*bits >= 0) return SSNE_OK;
-  return ssne_fail(err, SSNE_FAILED, "%.0f points lie in one place of the map: too many to count",
-                   most);
 }
 
 /* --- spreading ------------------------------------------------------------------------------- */
 
-static void lay_bands(mesh_points *points, int64_t stride, int order) {
+ssne_code mesh_points_bits(const ssne_spline *spline, int64_t most, int *bits, ssne_error *err) {
+  /* a term is at most the spline's peak squared, and half for its rounding */
+  const double peak = spline->sample[0] * spline->sample[0] * (1 + 1e-6);
+  *bits = BITS;
+  while (*bits >= 0 && (double)most * (ldexp(peak, *bits) + 0.5) > INT32_MAX) --*bits;
+  if (*bits >= 0) return SSNE_OK;
+  return ssne_fail(err, SSNE_FAILED, "%.0f points lie in one place of the map: too many to count",
+                   (double)most);
+}
+
+static void lay_bands(mesh_points *points, int order) {
+  const int64_t stride = mesh_window_stride(&points->window);
   int32_t *charge = points->charge;
   for (int t = 0; t < points->threads; t++) {
     const int64_t first = share(points, t), end = share(points, t + 1);
@@ -180,8 +122,9 @@ static void lay_bands(mesh_points *points, int64_t stride, int order) {
   }
 }
 
-static void spread_share(const mesh_points *points, int thread, int64_t stride,
-                         const ssne_spline *spline, float scale) {
+static void spread_share(const mesh_points *points, int thread, const ssne_spline *spline,
+                         float scale) {
+  const int64_t stride = mesh_window_stride(&points->window);
   const mesh_band *band = &points->bands[thread];
   const int64_t first = share(points, thread), end = share(points, thread + 1);
   memset(band->charge, 0, (size_t)(band->rows * stride) * sizeof *band->charge);
@@ -191,42 +134,39 @@ static void spread_share(const mesh_points *points, int thread, int64_t stride,
 }
 
 /* Row `row` of all strips becomes the sum over the bands. */
-static void add_bands(const mesh_points *points, const mesh_geometry *g, int64_t row,
-                      int32_t *strips) {
-  const int64_t columns = g->nodes[0], next = g->nodes[1] * MESH_STRIP;
-  int32_t *to = strips + row * MESH_STRIP;
-  for (int64_t c = 0; c < columns; c += MESH_STRIP)
-    memset(to + c / MESH_STRIP * next, 0, MESH_STRIP * sizeof *to);
+static void add_bands(const mesh_points *points, int64_t row, mesh_cell *strips) {
+  const mesh_window *w = &points->window;
+  const int64_t count = mesh_window_strips(w), rows = w->nodes[1];
+  for (int64_t s = 0; s < count; s++) memset(&strips[s * rows + row], 0, sizeof *strips);
   for (int t = 0; t < points->threads; t++) {
     const mesh_band *band = &points->bands[t];
     if (row < band->first || row >= band->first + band->rows) continue;
-    const int32_t *from = band->charge + (row - band->first) * mesh_stride(g);
-    for (int64_t c = 0; c < columns; c += MESH_STRIP)
-      for (int64_t l = 0; l < MESH_STRIP; l++) to[c / MESH_STRIP * next + l] += from[c + l];
+    const int32_t *from = band->charge + (row - band->first) * mesh_window_stride(w);
+    for (int64_t s = 0; s < count; s++, from += MESH_STRIP)
+      for (int l = 0; l < MESH_STRIP; l++) strips[s * rows + row].charge[l] += from[l];
   }
 }
 
-void mesh_points_spread(mesh_points *points, const mesh_geometry *g, const ssne_spline *spline,
-                        int bits, int32_t *strips) {
-  const int64_t stride = mesh_stride(g);
+void mesh_points_spread(mesh_points *points, const ssne_spline *spline, int bits,
+                        mesh_cell *strips) {
   const float scale = ldexpf(1, bits);
-  lay_bands(points, stride, spline->order);
+  lay_bands(points, spline->order);
 #pragma omp parallel num_threads(points->threads)
   {
 #pragma omp for schedule(static)
-    for (int t = 0; t < points->threads; t++) spread_share(points, t, stride, spline, scale);
+    for (int t = 0; t < points->threads; t++) spread_share(points, t, spline, scale);
 #pragma omp for schedule(static)
-    for (int64_t row = 0; row < g->nodes[1]; row++) add_bands(points, g, row, strips);
+    for (int64_t row = 0; row < points->window.nodes[1]; row++) add_bands(points, row, strips);
   }
 }
 
 /* --- gathering ------------------------------------------------------------------------------- */
 
 void mesh_points_gather(const mesh_points *points, const ssne_spline *spline,
-                        const mesh_field *field, float *force, double *potential) {
+                        const mesh_field *field, mesh_reading *reading) {
   const mesh_kernels *kernels = mesh_kernels_at(ssne_simd_level());
 #pragma omp parallel for schedule(static) num_threads(points->threads)
   for (int t = 0; t < points->threads; t++)
     kernels->gather(points->point + share(points, t), share(points, t + 1) - share(points, t),
-                    spline, field, force, potential);
+                    spline, field, reading);
 }

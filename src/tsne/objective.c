@@ -1,6 +1,8 @@
-/* KL and its gradient: a share of coordinates, two forces, one exact sum. */
+/* KL and its gradient: coordinates from neighbouring ranks, two forces, one exact sum. While those
+ * are under way the repulsion is computed. */
 #include "affinity_kernels.h"
 #include "forces.h"
+#include "mesh.h"
 #include "mesh_geometry.h"
 
 #include "shardsne/agree.h"
@@ -9,13 +11,12 @@
 #include "shardsne/memory.h"
 
 #include <math.h>
-#include <string.h>
 
 struct ssne_objective {
   const ssne_affinities *affinities;
   MPI_Comm comm;
   int threads;
-  ssne_plane plane;
+  ssne_near near;
   ssne_forces forces;
   const ssne_attraction_backend *attraction;
   const ssne_repulsion_backend *repulsion;
@@ -52,13 +53,15 @@ int64_t ssne_force_mesh_nodes(const ssne_force_options *options, int64_t rows) {
   return (int64_t)(nodes * nodes);
 }
 
-int64_t ssne_tsne_bytes(const ssne_partition *partition, const ssne_force_options *options) {
-  const int64_t plane = partition->rows * 8, exact = partition->rows * 8;
-  const int64_t state = partition->own_rows * (6 * 8 + 2 * 8);
-  /* charges and potentials, the transform of the doubled mesh, the kernel's; the sorted points */
-  const int64_t mesh =
-      ssne_force_mesh_nodes(options, partition->rows) * (16 + 8 + 4) + partition->own_rows * 16;
-  return plane + state + (ssne_force_uses_mesh(options, partition->rows) ? mesh : exact);
+int64_t ssne_tsne_bytes(const ssne_partition *partition, int64_t k,
+                        const ssne_force_options *options) {
+  const int64_t own = partition->own_rows, exact = partition->rows * 2 * 8;
+  const int64_t state = own * (6 * 8 + 2 * 8), near = ssne_near_bytes(partition, k);
+  return state + near +
+         (ssne_force_uses_mesh(options, partition->rows)
+              ? mesh_bytes(partition, ssne_force_mesh_nodes(options, partition->rows),
+                           options->threads)
+              : exact);
 }
 
 static ssne_code prepare(ssne_objective *o, const ssne_force_options *options, ssne_error *err) {
@@ -66,10 +69,9 @@ static ssne_code prepare(ssne_objective *o, const ssne_force_options *options, s
   o->attraction = &ssne_attraction_cpu;
   o->repulsion =
       ssne_force_uses_mesh(options, p->rows) ? &ssne_repulsion_mesh : &ssne_repulsion_exact;
-  SSNE_TRY(ssne_plane_create(p, o->comm, &o->plane, err));
+  SSNE_TRY(ssne_near_create(o->affinities, options->threads, o->comm, &o->near, err));
   ssne_code code = allocate(o, err);
-  if (code == SSNE_OK)
-    code = o->attraction->create(o->affinities, options, &o->attraction_state, err);
+  if (code == SSNE_OK) code = o->attraction->create(&o->near, options, &o->attraction_state, err);
   SSNE_TRY_ALL(o->comm, code, err);
   return o->repulsion->create(p, options, o->comm, &o->repulsion_state, err);
 }
@@ -78,10 +80,7 @@ ssne_code ssne_objective_create(const ssne_affinities *affinities,
                                 const ssne_force_options *options, MPI_Comm comm,
                                 ssne_objective **out, ssne_error *err) {
   SSNE_TRY_ALL(comm, ssne_alloc(out, 1, sizeof **out, "objective", err), err);
-  **out = (ssne_objective){.affinities = affinities,
-                           .comm = comm,
-                           .threads = options->threads,
-                           .plane = {.block = MPI_DATATYPE_NULL}};
+  **out = (ssne_objective){.affinities = affinities, .comm = comm, .threads = options->threads};
   const ssne_code code = prepare(*out, options, err);
   if (code != SSNE_OK) ssne_objective_destroy(out);
   return code;
@@ -92,7 +91,7 @@ void ssne_objective_destroy(ssne_objective **objective) {
   if (!o) return;
   if (o->attraction_state) o->attraction->destroy(&o->attraction_state);
   if (o->repulsion_state) o->repulsion->destroy(&o->repulsion_state);
-  ssne_plane_destroy(&o->plane);
+  ssne_near_free(&o->near);
   ssne_free(&o->forces.attraction);
   ssne_free(&o->forces.repulsion);
   ssne_free(&o->forces.potential);
@@ -142,16 +141,16 @@ static void combine(const ssne_objective *o, const ssne_exact sums[SUMS], double
 
 ssne_code ssne_objective_evaluate(ssne_objective *o, const float *xy, double exaggeration,
                                   float *force, double *kl, ssne_error *err) {
-  const ssne_partition *p = &o->affinities->partition;
   ssne_exact sums[SUMS] = {{{0}, 0}};
   double since = ssne_clock();
-  memcpy(o->plane.xy + 2 * p->first_row, xy, (size_t)(2 * p->own_rows) * sizeof *xy);
-  SSNE_TRY(ssne_plane_share(&o->plane, o->comm, err));
+  SSNE_TRY(ssne_near_begin(&o->near, xy, err));
   o->seconds_sharing += ssne_clock_lap(&since);
-  o->attraction->apply(o->attraction_state, &o->plane, kl != NULL, &o->forces);
-  o->seconds_attracting += ssne_clock_lap(&since);
-  SSNE_TRY(o->repulsion->apply(o->repulsion_state, &o->plane, &o->forces, err));
+  SSNE_TRY(o->repulsion->apply(o->repulsion_state, xy, &o->forces, err));
   o->seconds_repelling += ssne_clock_lap(&since);
+  SSNE_TRY(ssne_near_end(&o->near, err));
+  o->seconds_sharing += ssne_clock_lap(&since);
+  o->attraction->apply(o->attraction_state, kl != NULL, &o->forces);
+  o->seconds_attracting += ssne_clock_lap(&since);
   add_rows(o, kl != NULL, sums);
   SSNE_TRY(ssne_exact_reduce(sums, SUMS, o->comm, err));
   o->z = ssne_exact_value(&sums[POTENTIAL]);

@@ -6,6 +6,7 @@
 
 #include <inttypes.h>
 #include <limits.h>
+#include <string.h>
 
 static ssne_code allocate(ssne_plane *plane, ssne_error *err) {
   const ssne_partition *p = &plane->partition;
@@ -44,7 +45,9 @@ void ssne_plane_destroy(ssne_plane *plane) {
   ssne_free(&plane->starts);
 }
 
-ssne_code ssne_plane_share(ssne_plane *plane, MPI_Comm comm, ssne_error *err) {
+ssne_code ssne_plane_share(ssne_plane *plane, const float *xy, MPI_Comm comm, ssne_error *err) {
+  const ssne_partition *p = &plane->partition;
+  memcpy(plane->xy + 2 * p->first_row, xy, (size_t)(2 * p->own_rows) * sizeof *xy);
   return ssne_mpi_check(MPI_Allgatherv(MPI_IN_PLACE, 0, MPI_DATATYPE_NULL, plane->xy, plane->counts,
                                        plane->starts, plane->block, comm),
                         "MPI_Allgatherv", err);

@@ -1,4 +1,4 @@
-/* The coordinates of all rows, as every rank holds them during the descent. Whole blocks of
+/* The coordinates of all rows on every rank, for sums over all pairs. Whole blocks of
  * SSNE_ROWS_BLOCK rows; places past the last row hold SSNE_PLANE_FAR. */
 #ifndef SSNE_TSNE_PLANE_H
 #define SSNE_TSNE_PLANE_H
@@ -24,7 +24,7 @@ ssne_code ssne_plane_create(const ssne_partition *partition, MPI_Comm comm, ssne
 
 void ssne_plane_destroy(ssne_plane *plane);
 
-/* Collective. Every rank's own blocks come to all. */
-ssne_code ssne_plane_share(ssne_plane *plane, MPI_Comm comm, ssne_error *err);
+/* Collective. Every rank's own coordinates `xy` [own_rows, 2] come to all. */
+ssne_code ssne_plane_share(ssne_plane *plane, const float *xy, MPI_Comm comm, ssne_error *err);
 
 #endif

@@ -84,34 +84,30 @@ typedef struct result {
 typedef struct engine {
   const ssne_repulsion_backend *backend;
   void *state;
-  MPI_Comm comm;
-  ssne_plane plane;
+  ssne_partition partition;
 } engine;
 
 static engine start(const ssne_repulsion_backend *backend, const ssne_force_options *options,
                     int64_t rows, MPI_Comm comm) {
   int rank = 0, ranks = 1;
   ssne_error err;
-  engine e = {.backend = backend, .comm = comm};
+  engine e = {.backend = backend};
   MPI_Comm_rank(comm, &rank);
   MPI_Comm_size(comm, &ranks);
-  const ssne_partition p = ssne_partition_make(rows, SSNE_ROWS_BLOCK, ranks, rank);
-  CHECK_OK(ssne_plane_create(&p, comm, &e.plane, &err), &err);
-  CHECK_OK(backend->create(&p, options, comm, &e.state, &err), &err);
+  e.partition = ssne_partition_make(rows, SSNE_ROWS_BLOCK, ranks, rank);
+  CHECK_OK(backend->create(&e.partition, options, comm, &e.state, &err), &err);
   return e;
 }
 
 static void apply(engine *e, const map *m, result *out, ssne_error *err) {
   memset(out, 0, sizeof *out);
   ssne_forces forces = {.repulsion = out->force, .potential = out->potential};
-  memcpy(e->plane.xy, m->xy, (size_t)(2 * m->rows) * sizeof *m->xy);
-  out->partition = e->plane.partition;
-  out->code = e->backend->apply(e->state, &e->plane, &forces, err);
+  out->partition = e->partition;
+  out->code = e->backend->apply(e->state, m->xy + 2 * e->partition.first_row, &forces, err);
 }
 
 static void stop(engine *e) {
   e->backend->destroy(&e->state);
-  ssne_plane_destroy(&e->plane);
 }
 
 static void run(const ssne_repulsion_backend *backend, const ssne_force_options *options,

@@ -1,0 +1,42 @@
+/* The coordinates that a rank's rows of P need: those of its own rows, and of its ghosts, the rows
+ * of other ranks that own rows have affinities with. Rows lie in an order in which near ones are
+ * together (order.h), so that ghosts are few, and an exchange moves these instead of everything. */
+#ifndef SSNE_TSNE_NEAR_H
+#define SSNE_TSNE_NEAR_H
+
+#include "shardsne/exchange.h"
+#include "shardsne/tsne.h"
+
+typedef struct ssne_near {
+  const ssne_affinities *affinities; /* not owned */
+  MPI_Comm comm;
+  int threads;
+  /* P's columns as numbers of coordinates below: own rows first, then ghosts by ascending place;
+   * those of the affinities themselves on one rank */
+  const uint32_t *column;
+  uint32_t *renumbered; /* `column`, where it is owned */
+  float *xy;            /* [own_rows + ghosts, 2] */
+  int64_t ghosts;
+  /* [ranks] ghosts that each rank owns, and own rows that are each rank's ghosts */
+  int64_t *taken, *given;
+  uint32_t *row; /* [sum of given] which rows these are, by rank */
+  float *sent;   /* [sum of given, 2] */
+  ssne_messages messages;
+} ssne_near;
+
+/* Collective. `affinities` must outlive it. Free with ssne_near_free, after a failure too. */
+ssne_code ssne_near_create(const ssne_affinities *affinities, int threads, MPI_Comm comm,
+                           ssne_near *out, ssne_error *err);
+
+/* Not collective, but each rank's messages wait for the other side. Takes own coordinates
+ * `own` [own_rows, 2] and begins to exchange them; what is read before ssne_near_end are own rows
+ * alone. */
+ssne_code ssne_near_begin(ssne_near *near, const float *own, ssne_error *err);
+ssne_code ssne_near_end(ssne_near *near, ssne_error *err);
+
+void ssne_near_free(ssne_near *near);
+
+/* Not collective. Bytes it takes on a rank; an estimate with more ghosts than were seen. */
+int64_t ssne_near_bytes(const ssne_partition *partition, int64_t k);
+
+#endif
