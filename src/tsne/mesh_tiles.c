@@ -15,10 +15,9 @@ static int64_t squares_of(const mesh_tiles *tiles) {
 }
 
 static int finer_of(int ranks) {
+  const int64_t wanted = SQUARES_OF_A_RANK * (int64_t)ranks;
   int finer = 0;
-  while (finer < FINEST && INT64_C(1) << (finer + finer) <
-                               (int64_t)SQUARES_OF_A_RANK * ranks / (MESH_SQUARES * MESH_SQUARES))
-    finer++;
+  for (int64_t side = MESH_SQUARES; finer < FINEST && side * side < wanted; side *= 2) finer++;
   return finer;
 }
 
