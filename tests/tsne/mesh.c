@@ -5,7 +5,8 @@
 
 #include "forces.h"
 #include "mesh.h"
-#include "mesh_geometry.h"
+#include "mesh_convolution.h"
+#include "mesh_tiles.h"
 
 #include "shardsne/memory.h"
 #include "shardsne/random.h"
@@ -249,6 +250,49 @@ static void check_bits(layout kind, int64_t rows, int order) {
   }
 }
 
+/* --- tiles ----------------------------------------------------------------------------------- */
+
+/* Whether all that the point reaches is in the window. */
+static bool reaches_only(const mesh_window *w, const mesh_place *p, int order) {
+  return p->column >= w->first[0] && p->column + order <= w->first[0] + w->nodes[0] &&
+         p->row >= w->first[1] && p->row + order <= w->first[1] + w->nodes[1];
+}
+
+/* Tiles for more ranks than there are here: every point is in one, with all that it reaches. */
+static void check_tiles(layout kind, int ranks, int order) {
+  const map m = lay_out(kind, ROWS);
+  double low[2] = {1e9, 1e9}, high[2] = {-1e9, -1e9};
+  int64_t *points = calloc((size_t)ranks, sizeof *points), largest = 0;
+  mesh_tiles tiles;
+  ssne_error err;
+  for (int64_t i = 0; i < 2 * ROWS; i++) {
+    low[i % 2] = fmin(low[i % 2], (double)m.xy[i]);
+    high[i % 2] = fmax(high[i % 2], (double)m.xy[i]);
+  }
+  const mesh_geometry g = mesh_geometry_make(low, high, order, 0.4);
+  CHECK_OK(mesh_tiles_create(ROWS, ranks, 2, &tiles, &err), &err);
+  CHECK_OK(mesh_tiles_count(&tiles, &g, order, m.xy, MPI_COMM_SELF, &err), &err);
+  mesh_tiles_cut(&tiles, &g, order);
+  for (int64_t i = 0; i < ROWS; i++) {
+    const mesh_place p = mesh_locate(&g, 1 / g.step, order, m.xy + 2 * i);
+    const int owner = mesh_tiles_owner(&tiles, tiles.at[i]);
+    CHECK(mesh_node_column(tiles.at[i]) == p.column && mesh_node_row(tiles.at[i]) == p.row);
+    CHECK(owner >= 0 && owner < ranks && reaches_only(&tiles.window[owner], &p, order));
+    points[owner]++;
+  }
+  for (int64_t s = 0; s < tiles.side * tiles.side; s++)
+    if (tiles.count[s] > largest) largest = tiles.count[s];
+  for (int r = 0; r < ranks; r++) {
+    const mesh_window *w = &tiles.window[r];
+    CHECK(tiles.points[r] == points[r] && points[r] <= ROWS / ranks + 1 + largest);
+    CHECK(w->first[0] % MESH_STRIP == 0 && w->nodes[0] % MESH_STRIP == 0);
+    CHECK(w->first[0] + w->nodes[0] <= g.nodes[0] && w->first[1] + w->nodes[1] <= g.nodes[1]);
+    CHECK(points[r] > 0 || w->nodes[0] * w->nodes[1] == 0);
+  }
+  mesh_tiles_free(&tiles);
+  free(points);
+}
+
 /* --- the rest -------------------------------------------------------------------------------- */
 
 static void check_geometry(double width, double height, int order) {
@@ -286,9 +330,19 @@ int main(int argc, char **argv) {
   check_bits(COLLAPSED, ROWS, 4);
   check_bits(HORIZONTAL, ROWS, 6);
   check_bits(UNIFORM, 100, 4); /* ranks without rows */
+  check_bits(EQUAL, ROWS, 4);  /* ranks without points to serve */
+  check_bits(GROUPS, ROWS, 4);
   for (double span = 0; span < 1e7; span = 3 * span + 0.01) {
     check_geometry(span, span, 4);
     check_geometry(span, span / 7, 6);
+  }
+  for (int kind = 0; kind < LAYOUTS; kind++)
+    for (int ranks = 1; ranks < 2000; ranks = 3 * ranks + 1) check_tiles((layout)kind, ranks, 4);
+  check_tiles(CLUSTERED, 5, 6);
+  for (int ranks = 1; ranks <= 4096; ranks *= 2) {
+    const int few = mesh_convolution_workers(1 << 14, ranks);
+    const int many = mesh_convolution_workers(1 << 26, ranks);
+    CHECK(few >= 1 && few <= many && many <= ranks);
   }
   CHECK(mesh_sharing_choose(1 << 20, 1, 8) == MESH_REPLICATED);
   CHECK(mesh_sharing_choose(1 << 24, 64, 4) == MESH_SHARED);
