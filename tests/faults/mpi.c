@@ -1,5 +1,8 @@
 /* MPI calls that fail, as MPI has it: the call does nothing, the error handler of its communicator
- * is called, and if that returns, so does the call, with an error code. */
+ * is called, and if that returns, so does the call, with an error code.
+ *
+ * Calls that the program counts (include/shardsne/traffic.h) it defines itself and passes on under
+ * MPI's other names, PMPI_...: those are met there. */
 #include "fault.h"
 
 #include <mpi.h>
@@ -21,18 +24,26 @@ static int give_up(MPI_Comm comm) {
     return PMPI_##name(__VA_ARGS__);                                                               \
   }
 
+#define WRAP_COUNTED(name, comm, parameters, ...)                                                  \
+  int PMPI_##name parameters {                                                                     \
+    FAULT_REAL(PMPI_##name)                                                                        \
+    if (fails("MPI_" #name)) return give_up(comm);                                                 \
+    return real(__VA_ARGS__);                                                                      \
+  }
+
 /* --- one to one -------------------------------------------------------------------------- */
 
-WRAP(Send, comm, (const void *b, int n, MPI_Datatype t, int to, int tag, MPI_Comm comm), b, n, t,
-     to, tag, comm)
-WRAP(Recv, comm, (void *b, int n, MPI_Datatype t, int from, int tag, MPI_Comm comm, MPI_Status *s),
-     b, n, t, from, tag, comm, s)
-WRAP(Isend, comm,
-     (const void *b, int n, MPI_Datatype t, int to, int tag, MPI_Comm comm, MPI_Request *r), b, n,
-     t, to, tag, comm, r)
-WRAP(Irecv, comm,
-     (void *b, int n, MPI_Datatype t, int from, int tag, MPI_Comm comm, MPI_Request *r), b, n, t,
-     from, tag, comm, r)
+WRAP_COUNTED(Send, comm, (const void *b, int n, MPI_Datatype t, int to, int tag, MPI_Comm comm), b,
+             n, t, to, tag, comm)
+WRAP_COUNTED(Recv, comm,
+             (void *b, int n, MPI_Datatype t, int from, int tag, MPI_Comm comm, MPI_Status *s), b,
+             n, t, from, tag, comm, s)
+WRAP_COUNTED(Isend, comm,
+             (const void *b, int n, MPI_Datatype t, int to, int tag, MPI_Comm comm, MPI_Request *r),
+             b, n, t, to, tag, comm, r)
+WRAP_COUNTED(Irecv, comm,
+             (void *b, int n, MPI_Datatype t, int from, int tag, MPI_Comm comm, MPI_Request *r), b,
+             n, t, from, tag, comm, r)
 WRAP(Sendrecv, comm,
      (const void *b, int n, MPI_Datatype t, int to, int tag, void *b2, int n2, MPI_Datatype t2,
       int from, int tag2, MPI_Comm comm, MPI_Status *s),
@@ -47,22 +58,26 @@ WRAP(Testall, MPI_COMM_WORLD, (int n, MPI_Request *r, int *done, MPI_Status *s),
 
 WRAP(Barrier, comm, (MPI_Comm comm), comm)
 WRAP(Ibarrier, comm, (MPI_Comm comm, MPI_Request *r), comm, r)
-WRAP(Bcast, comm, (void *b, int n, MPI_Datatype t, int root, MPI_Comm comm), b, n, t, root, comm)
-WRAP(Reduce, comm,
-     (const void *b, void *o, int n, MPI_Datatype t, MPI_Op op, int root, MPI_Comm comm), b, o, n,
-     t, op, root, comm)
-WRAP(Allreduce, comm, (const void *b, void *o, int n, MPI_Datatype t, MPI_Op op, MPI_Comm comm), b,
-     o, n, t, op, comm)
-WRAP(Iallreduce, comm,
-     (const void *b, void *o, int n, MPI_Datatype t, MPI_Op op, MPI_Comm comm, MPI_Request *r), b,
-     o, n, t, op, comm, r)
-WRAP(Reduce_scatter, comm,
-     (const void *b, void *o, const int *n, MPI_Datatype t, MPI_Op op, MPI_Comm comm), b, o, n, t,
-     op, comm)
+WRAP_COUNTED(Bcast, comm, (void *b, int n, MPI_Datatype t, int root, MPI_Comm comm), b, n, t, root,
+             comm)
+WRAP_COUNTED(Reduce, comm,
+             (const void *b, void *o, int n, MPI_Datatype t, MPI_Op op, int root, MPI_Comm comm), b,
+             o, n, t, op, root, comm)
+WRAP_COUNTED(Allreduce, comm,
+             (const void *b, void *o, int n, MPI_Datatype t, MPI_Op op, MPI_Comm comm), b, o, n, t,
+             op, comm)
+WRAP_COUNTED(Iallreduce, comm,
+             (const void *b, void *o, int n, MPI_Datatype t, MPI_Op op, MPI_Comm comm,
+              MPI_Request *r),
+             b, o, n, t, op, comm, r)
+WRAP_COUNTED(Reduce_scatter, comm,
+             (const void *b, void *o, const int *n, MPI_Datatype t, MPI_Op op, MPI_Comm comm), b, o,
+             n, t, op, comm)
 WRAP(Scan, comm, (const void *b, void *o, int n, MPI_Datatype t, MPI_Op op, MPI_Comm comm), b, o, n,
      t, op, comm)
-WRAP(Exscan, comm, (const void *b, void *o, int n, MPI_Datatype t, MPI_Op op, MPI_Comm comm), b, o,
-     n, t, op, comm)
+WRAP_COUNTED(Exscan, comm,
+             (const void *b, void *o, int n, MPI_Datatype t, MPI_Op op, MPI_Comm comm), b, o, n, t,
+             op, comm)
 WRAP(Gather, comm,
      (const void *b, int n, MPI_Datatype t, void *o, int m, MPI_Datatype u, int root,
       MPI_Comm comm),
@@ -79,20 +94,24 @@ WRAP(Scatterv, comm,
      (const void *b, const int *n, const int *d, MPI_Datatype t, void *o, int m, MPI_Datatype u,
       int root, MPI_Comm comm),
      b, n, d, t, o, m, u, root, comm)
-WRAP(Allgather, comm,
-     (const void *b, int n, MPI_Datatype t, void *o, int m, MPI_Datatype u, MPI_Comm comm), b, n, t,
-     o, m, u, comm)
-WRAP(Allgatherv, comm,
-     (const void *b, int n, MPI_Datatype t, void *o, const int *m, const int *d, MPI_Datatype u,
-      MPI_Comm comm),
-     b, n, t, o, m, d, u, comm)
-WRAP(Alltoall, comm,
-     (const void *b, int n, MPI_Datatype t, void *o, int m, MPI_Datatype u, MPI_Comm comm), b, n, t,
-     o, m, u, comm)
-WRAP(Alltoallv, comm,
-     (const void *b, const int *n, const int *d, MPI_Datatype t, void *o, const int *m,
-      const int *e, MPI_Datatype u, MPI_Comm comm),
-     b, n, d, t, o, m, e, u, comm)
+WRAP_COUNTED(Allgather, comm,
+             (const void *b, int n, MPI_Datatype t, void *o, int m, MPI_Datatype u, MPI_Comm comm),
+             b, n, t, o, m, u, comm)
+WRAP_COUNTED(Allgatherv, comm,
+             (const void *b, int n, MPI_Datatype t, void *o, const int *m, const int *d,
+              MPI_Datatype u, MPI_Comm comm),
+             b, n, t, o, m, d, u, comm)
+WRAP_COUNTED(Alltoall, comm,
+             (const void *b, int n, MPI_Datatype t, void *o, int m, MPI_Datatype u, MPI_Comm comm),
+             b, n, t, o, m, u, comm)
+WRAP_COUNTED(Alltoallv, comm,
+             (const void *b, const int *n, const int *d, MPI_Datatype t, void *o, const int *m,
+              const int *e, MPI_Datatype u, MPI_Comm comm),
+             b, n, d, t, o, m, e, u, comm)
+WRAP_COUNTED(Ialltoallv, comm,
+             (const void *b, const int *n, const int *d, MPI_Datatype t, void *o, const int *m,
+              const int *e, MPI_Datatype u, MPI_Comm comm, MPI_Request *r),
+             b, n, d, t, o, m, e, u, comm, r)
 
 /* --- communicators and types ------------------------------------------------------------- */
 
