@@ -180,11 +180,12 @@ static ssne_code write_checkpoint(checkpoint *c, const ssne_tsne_state *s, ssne_
 
 /* Collective: as above, with the account of it. */
 static ssne_code save(checkpoint *c, const ssne_tsne_state *s, ssne_error *err) {
-  const double since = ssne_clock();
+  const ssne_moment began = ssne_moment_now();
+  ssne_moment since = began;
   const ssne_code code = write_checkpoint(c, s, err);
-  c->written = ssne_clock();
-  c->cost = c->written - since;
-  ssne_stages_add(&c->j->stages, "checkpoints", 1, c->cost);
+  ssne_stages_lap(&c->j->stages, "checkpoints", 1, &since);
+  c->written = since.clock;
+  c->cost = since.clock - began.clock;
   if (code != SSNE_OK) { /* what is half there is of no use; the other slot, if any, is */
     ssne_error later;
     if (c->slot < 0) (void)ssne_store_close(&c->store, &later);

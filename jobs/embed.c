@@ -14,12 +14,6 @@
 #include <stdio.h>
 #include <string.h>
 
-double embedding_lap(embedding *e, const char *stage, int64_t count, double since) {
-  const double now = ssne_clock();
-  ssne_stages_add(&e->j->stages, stage, count, now - since);
-  return now;
-}
-
 int64_t embedding_columns(const embedding *e) {
   const int64_t pca = e->j->options.embed.pca;
   return pca > 0 && pca < e->from.columns ? pca : e->from.columns;
@@ -52,17 +46,17 @@ ssne_code embedding_move_rows(embedding *e, ssne_set set, embedding_transfer mov
 
 static ssne_code build_affinities(embedding *e, ssne_error *err) {
   const ssne_option_reals *p = &e->j->options.embed.perplexity;
-  const double since = ssne_clock();
+  ssne_moment since = ssne_moment_now();
   SSNE_TRY(ssne_affinities_build(&e->neighbours, &e->order, p->value, p->count, e->j->threads,
                                  e->j->comm, &e->affinities, err));
-  embedding_lap(e, "affinities", e->partition.own_rows, since);
+  ssne_stages_lap(&e->j->stages, "affinities", e->partition.own_rows, &since);
   return SSNE_OK;
 }
 
 /* Collective: the coordinates to begin with, in the order of the descent. */
 static ssne_code make_start(embedding *e, ssne_error *err) {
   const embed_options *o = &e->j->options.embed;
-  const double since = ssne_clock();
+  ssne_moment since = ssne_moment_now();
   float *xy = e->state.xy;
   if (e->start)
     memcpy(xy, e->start, (size_t)e->partition.own_rows * 2 * sizeof *xy);
@@ -71,7 +65,7 @@ static ssne_code make_start(embedding *e, ssne_error *err) {
   else
     ssne_start_random(&e->partition, (uint64_t)o->seed, xy);
   SSNE_TRY(ssne_order_to_places(&e->order, &e->partition, e->j->comm, xy, err));
-  embedding_lap(e, "start", e->partition.own_rows, since);
+  ssne_stages_lap(&e->j->stages, "start", e->partition.own_rows, &since);
   return SSNE_OK;
 }
 
@@ -79,12 +73,12 @@ static ssne_code make_start(embedding *e, ssne_error *err) {
  * wanted. */
 static ssne_code make_spectral_start(embedding *e, ssne_error *err) {
   const embed_options *o = &e->j->options.embed;
-  const double since = ssne_clock();
+  ssne_moment since = ssne_moment_now();
   bool or_pca = false;
   if (e->resumed || !embedding_starts_spectral(e, &or_pca)) return SSNE_OK;
   const ssne_code code = ssne_start_spectral(&e->affinities, (uint64_t)o->seed, o->petsc,
                                              e->j->threads, e->j->comm, e->state.xy, err);
-  embedding_lap(e, "spectral start", e->partition.own_rows, since);
+  ssne_stages_lap(&e->j->stages, "spectral start", e->partition.own_rows, &since);
   if (code == SSNE_OK) return SSNE_OK;
   if (code != SSNE_FAILED || !or_pca) return ssne_fail_in(err, "--init %s", o->init);
   ssne_log_warn(e->j->log, "the start is that of --init pca: %s", err->text);
@@ -112,7 +106,7 @@ static ssne_code name_owner(embedding *e, ssne_error *err) {
 /* Collective: the state of a run that was stopped, or the start. */
 static ssne_code begin(embedding *e, ssne_error *err) {
   const MPI_Comm comm = e->j->comm;
-  const double since = ssne_clock();
+  ssne_moment since = ssne_moment_now();
   SSNE_TRY(name_owner(e, err));
   SSNE_TRY_ALL(comm, ssne_tsne_state_allocate(&e->partition, &e->schedule, &e->state, err), err);
   SSNE_TRY(checkpoint_open(e->j, e->path, e->owner, e->rule, &e->partition, &e->schedule,
@@ -122,7 +116,7 @@ static ssne_code begin(embedding *e, ssne_error *err) {
                            err));
   if (!e->resumed) SSNE_TRY(make_start(e, err));
   if (!e->resumed) return SSNE_OK;
-  embedding_lap(e, "read checkpoint", e->partition.own_rows, since);
+  ssne_stages_lap(&e->j->stages, "read checkpoint", e->partition.own_rows, &since);
   ssne_log_info(e->j->log, "embedding: going on from the checkpoint of iteration %" PRId64,
                 e->state.steps);
   return SSNE_OK;
@@ -214,7 +208,7 @@ static ssne_code finish(embedding *e, ssne_error *err) {
 
 static ssne_code write_embedding(embedding *e, ssne_error *err) {
   const MPI_Comm comm = e->j->comm;
-  const double since = ssne_clock();
+  ssne_moment since = ssne_moment_now();
   const ssne_edit sets[] = {ssne_edit_define(SSNE_SET_COORDINATES, e->chosen.file_rows, 2, 0),
                             ssne_edit_define(SSNE_SET_NORMALIZED, e->chosen.file_rows, 2, 0),
                             ssne_edit_define(SSNE_SET_HISTORY, e->state.history_count, 1, 0)};
@@ -230,7 +224,7 @@ static ssne_code write_embedding(embedding *e, ssne_error *err) {
     code = history_write(e->store, e->state.history, 0, e->state.history_count, err);
   SSNE_TRY_ALL(comm, code, err);
   SSNE_TRY(ssne_store_flush(e->store, err));
-  embedding_lap(e, "write embedding", e->partition.own_rows, since);
+  ssne_stages_lap(&e->j->stages, "write embedding", e->partition.own_rows, &since);
   return finish(e, err);
 }
 

@@ -2,7 +2,6 @@
 #include "embedding.h"
 
 #include "shardsne/agree.h"
-#include "shardsne/clock.h"
 #include "shardsne/exchange.h"
 #include "shardsne/memory.h"
 #include "shardsne/petsc.h"
@@ -217,7 +216,7 @@ ssne_rows_options embedding_rows_options(const embedding *e) {
 
 ssne_code embedding_load_rows(embedding *e, ssne_error *err) {
   const ssne_rows_options options = embedding_rows_options(e);
-  const double since = ssne_clock();
+  ssne_moment since = ssne_moment_now();
   float *x = NULL;
   ssne_code code =
       ssne_alloc(&x, e->partition.own_rows * e->from.columns, sizeof *x, "feature values", err);
@@ -233,7 +232,7 @@ ssne_code embedding_load_rows(embedding *e, ssne_error *err) {
     code = ssne_fail(err, SSNE_FAILED,
                      "all %" PRId64 " rows are identical: there is nothing to map", e->chosen.rows);
   }
-  embedding_lap(e, "read features", e->partition.own_rows, since);
+  ssne_stages_lap(&e->j->stages, "read features", e->partition.own_rows, &since);
   return code;
 }
 

@@ -2,7 +2,6 @@
 #include "embedding.h"
 
 #include "shardsne/agree.h"
-#include "shardsne/clock.h"
 #include "shardsne/exchange.h"
 #include "shardsne/memory.h"
 
@@ -181,7 +180,7 @@ ssne_code embedding_kept_neighbours(embedding *e, bool *kept, bool *damaged, ssn
 /* Collective. */
 static ssne_code keep(embedding *e, ssne_error *err) {
   ssne_store *s = e->store;
-  const double since = ssne_clock();
+  ssne_moment since = ssne_moment_now();
   bool sound = true;
   char text[256];
   describe(e, text);
@@ -195,7 +194,7 @@ static ssne_code keep(embedding *e, ssne_error *err) {
   SSNE_TRY_ALL(e->j->comm, move_neighbours(e, false, e->k, &sound, err), err);
   SSNE_TRY(ssne_store_flush(s, err));
   SSNE_TRY(ssne_store_change(s, done, 2, err));
-  embedding_lap(e, "write neighbours", e->partition.own_rows, since);
+  ssne_stages_lap(&e->j->stages, "write neighbours", e->partition.own_rows, &since);
   return SSNE_OK;
 }
 
@@ -216,10 +215,10 @@ static void tell(const embedding *e, const char *verb) {
 
 static ssne_code find(embedding *e, const ssne_cells *cells, ssne_error *err) {
   const ssne_search_options options = embedding_search_options(e);
-  const double since = ssne_clock();
+  ssne_moment since = ssne_moment_now();
   SSNE_TRY(ssne_neighbours_find(&e->rows, cells, &options, e->j->comm, e->j->log, &e->neighbours,
                                 &e->search, err));
-  embedding_lap(e, "neighbours", e->partition.own_rows, since);
+  ssne_stages_lap(&e->j->stages, "neighbours", e->partition.own_rows, &since);
   tell(e, "found");
   return keep(e, err);
 }
@@ -238,10 +237,10 @@ ssne_code embedding_neighbours(embedding *e, ssne_error *err) {
   ssne_cells *cells = NULL;
   e->order = (ssne_order){.rows = e->chosen.rows};
   if (e->chosen.rows < SSNE_ORDER_ROWS) return reuse_or_find(e, NULL, err);
-  const double since = ssne_clock();
+  ssne_moment since = ssne_moment_now();
   ssne_code code = ssne_cells_build(&e->rows, e->j->threads, e->j->comm, &cells, err);
   if (code == SSNE_OK) code = ssne_cells_order(cells, &e->partition, e->j->comm, &e->order, err);
-  embedding_lap(e, "cells and order", e->partition.own_rows, since);
+  ssne_stages_lap(&e->j->stages, "cells and order", e->partition.own_rows, &since);
   if (code == SSNE_OK) code = reuse_or_find(e, cells, err);
   ssne_cells_free(&cells);
   return code;

@@ -46,9 +46,6 @@ typedef struct embedding {
   snapshots snapshots;
 } embedding;
 
-/* Adds the time since `since` to a stage and returns the present. */
-double embedding_lap(embedding *e, const char *stage, int64_t count, double since);
-
 /* --- input ------------------------------------------------------------------------------- */
 
 /* Collective: opens the run file where there is one (*found), and says whether it has this very

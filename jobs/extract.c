@@ -477,7 +477,7 @@ static ssne_code run_pipeline(extraction *x, ssne_heartbeat *beat, ssne_error *e
   double writing = 0;
   int64_t bad = 0;
   const int64_t before = x->rows_done;
-  const double start = ssne_clock();
+  ssne_moment start = ssne_moment_now();
   ssne_code code = ssne_agree(x->j->comm, pipeline_start(&plan, &p, err), err);
   if (code != SSNE_OK) {
     pipeline_stop(&p, NULL); /* it runs, if another rank's did not start */
@@ -491,7 +491,7 @@ static ssne_code run_pipeline(extraction *x, ssne_heartbeat *beat, ssne_error *e
   if (code == SSNE_OK && x->stopped) code = stop_here(x, err);
   SSNE_TRY(say_halved(x, err));
   const int64_t treated = x->rows_done - before;
-  ssne_stages_add(&x->j->stages, "features", treated, ssne_clock() - start);
+  ssne_stages_lap(&x->j->stages, "features", treated, &start);
   ssne_stages_add(&x->j->stages, "  decode (thread seconds)", treated, times.decoding);
   ssne_stages_add(&x->j->stages, "  transform (thread seconds)", treated, times.transform);
   ssne_stages_add(&x->j->stages, "  network (thread seconds)", treated, times.network);
@@ -600,7 +600,7 @@ static void introduce(const extraction *x) {
 /* Everything but the file: images, their size, the network. */
 static ssne_code prepare(extraction *x, ssne_error *err) {
   const extract_options *o = &x->j->options.extract;
-  double start = ssne_clock();
+  ssne_moment start = ssne_moment_now();
   SSNE_TRY_ALL(x->j->comm, ssne_input_open(o->images, o->labels, &arrays_of_hdf5, &x->input, err),
                err);
   char index[4096]; /* a longer path is none, and the run will say so */
@@ -619,10 +619,9 @@ static ssne_code prepare(extraction *x, ssne_error *err) {
       err);
   SSNE_TRY(options_max_bad(o->max_bad, x->images.facts.count, &x->most_bad, err));
   SSNE_TRY(choose_size(x, err));
-  ssne_stages_add(&x->j->stages, "scan images", x->images.partition.own_rows, ssne_clock() - start);
-  start = ssne_clock();
+  ssne_stages_lap(&x->j->stages, "scan images", x->images.partition.own_rows, &start);
   SSNE_TRY_ALL(x->j->comm, load_model(x, err), err);
-  ssne_stages_add(&x->j->stages, "load network", 1, ssne_clock() - start);
+  ssne_stages_lap(&x->j->stages, "load network", 1, &start);
   return ssne_agree(x->j->comm,
                     ssne_alloc(&x->block_done, x->images.partition.own_blocks, 1, "blocks", err),
                     err);

@@ -8,6 +8,7 @@
 #include "shardsne/exchange.h"
 #include "shardsne/memory.h"
 #include "shardsne/petsc.h"
+#include "shardsne/traffic.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -156,7 +157,11 @@ static ssne_code record_ranks(const job *j, ssne_error *err) {
 }
 
 ssne_code job_account(job *j, double seconds, ssne_error *err) {
+  ssne_traffic traffic; /* without that of the account itself */
+  ssne_traffic_now(&traffic);
   SSNE_TRY(ssne_stages_report(&j->stages, seconds, j->comm, j->log, err));
+  SSNE_TRY(ssne_traffic_tell(&traffic, j->comm, j->log, err));
+  SSNE_TRY(ssne_traffic_record(&traffic, "command", j->comm, j->log, err));
   return record_ranks(j, err);
 }
 

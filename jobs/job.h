@@ -79,8 +79,8 @@ ssne_code job_sign(job *j, ssne_store *store, ssne_error *err);
  * other, to be freed with ssne_free; nothing to read elsewhere. */
 ssne_code job_collect(const job *j, const void *own, int64_t size, void *all, ssne_error *err);
 
-/* Collective: prints the table of stages, with `seconds` as the whole, and records where each rank
- * ran and the most memory that it held. */
+/* Collective: prints the table of stages, with `seconds` as the whole, and what ranks sent each
+ * other, and records both, where each rank ran and the most memory that it held. */
 ssne_code job_account(job *j, double seconds, ssne_error *err);
 
 /* Reads attribute `name` and says whether it is "yes". Not collective. */

@@ -6,7 +6,6 @@
 #include "page.h"
 
 #include "shardsne/agree.h"
-#include "shardsne/clock.h"
 
 #include <string.h>
 
@@ -40,7 +39,7 @@ static ssne_code draw(job *j, ssne_store *store, const char *path, ssne_error *e
 }
 
 ssne_code render_run_file(job *j, const char *path, ssne_error *err) {
-  const double start = ssne_clock();
+  ssne_moment start = ssne_moment_now();
   ssne_store *store = NULL;
   SSNE_TRY(ssne_store_open(path, false, j->comm, &store, NULL, err));
   ssne_code code = ssne_agree(j->comm, check_ready(store, path, err), err);
@@ -48,7 +47,7 @@ ssne_code render_run_file(job *j, const char *path, ssne_error *err) {
   ssne_error later;
   const ssne_code closed = ssne_store_close(&store, &later);
   if (code == SSNE_OK && closed != SSNE_OK) *err = later;
-  ssne_stages_add(&j->stages, "render", 1, ssne_clock() - start);
+  ssne_stages_lap(&j->stages, "render", 1, &start);
   return code != SSNE_OK ? code : closed;
 }
 

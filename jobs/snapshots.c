@@ -1,7 +1,6 @@
 #include "snapshots.h"
 
 #include "shardsne/agree.h"
-#include "shardsne/clock.h"
 #include "shardsne/memory.h"
 
 #include <inttypes.h>
@@ -113,9 +112,9 @@ static ssne_code write_snapshot(snapshots *s, const ssne_tsne_state *state, ssne
 
 ssne_code snapshots_keep(snapshots *s, const ssne_tsne_state *state, ssne_error *err) {
   if (s->every == 0 || state->steps % s->every != 0) return SSNE_OK;
-  const double since = ssne_clock();
+  ssne_moment since = ssne_moment_now();
   SSNE_TRY(write_snapshot(s, state, err));
-  ssne_stages_add(&s->j->stages, "snapshots", s->j->rank == 0, ssne_clock() - since);
+  ssne_stages_lap(&s->j->stages, "snapshots", s->j->rank == 0, &since);
   return SSNE_OK;
 }
 
