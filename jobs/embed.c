@@ -2,12 +2,14 @@
 #include "account.h"
 #include "forecast.h"
 #include "history.h"
+#include "work.h"
 
 #include "shardsne/agree.h"
 #include "shardsne/clock.h"
 #include "shardsne/exchange.h"
 #include "shardsne/memory.h"
 #include "shardsne/render.h"
+#include "shardsne/traffic.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -50,6 +52,7 @@ static ssne_code build_affinities(embedding *e, ssne_error *err) {
   SSNE_TRY(ssne_affinities_build(&e->neighbours, &e->order, p->value, p->count, e->j->threads,
                                  e->j->comm, &e->affinities, err));
   ssne_stages_lap(&e->j->stages, "affinities", e->partition.own_rows, &since);
+  work_account_affinities(e);
   return SSNE_OK;
 }
 
@@ -156,8 +159,15 @@ static ssne_code watch(void *context, const ssne_tsne_state *state, ssne_error *
 }
 
 static ssne_code descend(embedding *e, ssne_error *err) {
+  const int64_t steps = e->state.steps, records = e->state.history_count;
+  ssne_traffic before, after;
+  ssne_traffic_now(&before);
   SSNE_TRY(ssne_tsne_descend(&e->affinities, &e->schedule, watch, e, e->j->comm, e->j->log,
                              &e->j->stages, &e->state, err));
+  ssne_traffic_now(&after);
+  work_account_descent(e, steps, records);
+  after = ssne_traffic_between(&before, &after);
+  SSNE_TRY(ssne_traffic_record(&after, "descent", e->j->comm, e->j->log, err));
   return ssne_order_to_rows(&e->order, &e->partition, e->j->comm, e->state.xy, err);
 }
 

@@ -1,5 +1,5 @@
 /* Neighbours: those of the file where they serve, else found and kept in it. */
-#include "embedding.h"
+#include "work.h"
 
 #include "shardsne/agree.h"
 #include "shardsne/exchange.h"
@@ -219,6 +219,7 @@ static ssne_code find(embedding *e, const ssne_cells *cells, ssne_error *err) {
   SSNE_TRY(ssne_neighbours_find(&e->rows, cells, &options, e->j->comm, e->j->log, &e->neighbours,
                                 &e->search, err));
   ssne_stages_lap(&e->j->stages, "neighbours", e->partition.own_rows, &since);
+  work_account_search(e);
   tell(e, "found");
   return keep(e, err);
 }

@@ -31,6 +31,9 @@ void ssne_stages_add(ssne_stages *stages, const char *name, int64_t count, doubl
 /* The same for a stage of which more is known. */
 void ssne_stages_merge(ssne_stages *stages, const ssne_stage *stage);
 
+/* Adds what was computed and moved in the stage called `name`; nothing where there is none. */
+void ssne_stages_work(ssne_stages *stages, const char *name, double flops, double bytes_moved);
+
 /* A moment of this process: the time, and the bytes sent by then. */
 typedef struct ssne_moment {
   double clock;

@@ -26,6 +26,14 @@ void ssne_stages_add(ssne_stages *stages, const char *name, int64_t count, doubl
   ssne_stages_merge(stages, &(ssne_stage){.name = name, .count = count, .seconds = seconds});
 }
 
+void ssne_stages_work(ssne_stages *stages, const char *name, double flops, double bytes_moved) {
+  for (int i = 0; i < stages->count; i++) {
+    if (strcmp(stages->stage[i].name, name) != 0) continue;
+    stages->stage[i].flops += flops;
+    stages->stage[i].bytes_moved += bytes_moved;
+  }
+}
+
 ssne_moment ssne_moment_now(void) {
   return (ssne_moment){ssne_clock(), ssne_traffic_sent()};
 }
