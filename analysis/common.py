@@ -229,6 +229,7 @@ class Record:
     stages: dict[str, dict[str, Any]]  # in the order of the run
     iterations: list[dict[str, Any]]
     ranks: list[dict[str, Any]]
+    traffic: list[dict[str, Any]]
     others: dict[str, dict[str, Any]]  # the last event of each further kind
 
     @staticmethod
@@ -241,7 +242,8 @@ class Record:
             {e["stage"]: e for e in events if e["event"] == "stage"},
             [e for e in events if e["event"] == "iteration"],
             [e for e in events if e["event"] == "rank"],
-            {e["event"]: e for e in events if e["event"] not in ("stage", "iteration", "rank")},
+            [e for e in events if e["event"] == "traffic"],
+            {e["event"]: e for e in events if e["event"] not in ("stage", "iteration", "rank", "traffic")},
         )
 
     def seconds(self, stage: str) -> float:

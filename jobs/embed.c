@@ -205,9 +205,21 @@ static ssne_code normalise(embedding *e, ssne_error *err) {
   return ssne_agree(e->j->comm, code, err);
 }
 
+/* Collective: the record names what came in and what came out. */
+static ssne_code record_digests(embedding *e, ssne_error *err) {
+  char *features = NULL, coordinates[SSNE_DIGEST_LENGTH];
+  SSNE_TRY(ssne_store_digest(e->store, SSNE_SET_COORDINATES, coordinates, err));
+  const ssne_code code = ssne_store_get_text(e->store, "features_digest", &features, err);
+  if (features) job_record_digest(e->j, "features", features);
+  job_record_digest(e->j, ssne_store_name(SSNE_SET_COORDINATES), coordinates);
+  ssne_free(&features);
+  return ssne_agree(e->j->comm, code, err);
+}
+
 /* Collective: says that the embedding is done, and how long it took. */
 static ssne_code finish(embedding *e, ssne_error *err) {
   char *stages = NULL;
+  SSNE_TRY(record_digests(e, err));
   SSNE_TRY(account_write(e->j, e->first_stage, ssne_clock() - e->began, e->resumed, &stages, err));
   const ssne_edit done[] = {ssne_edit_text(ACCOUNT_OF_EMBED, stages),
                             ssne_edit_text("embed_complete", "yes")};

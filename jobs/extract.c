@@ -631,6 +631,8 @@ static ssne_code extract_rows(extraction *x, found what, ssne_error *err) {
   SSNE_TRY(prepare(x, err));
   introduce(x);
   SSNE_TRY(name_devices(x, err));
+  job_record_digest(x->j, "model", x->model_digest);
+  job_record_digest(x->j, "samples", x->images.facts.digest);
   if (what == PARTIAL) SSNE_TRY(accept_partial(x, &x->resumed, err));
   if (!x->resumed) SSNE_TRY(create_file(x, err));
   if (x->resumed) {

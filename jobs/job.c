@@ -165,6 +165,10 @@ ssne_code job_account(job *j, double seconds, ssne_error *err) {
   return record_ranks(j, err);
 }
 
+void job_record_digest(const job *j, const char *what, const char *digest) {
+  ssne_log_event(j->log, "digest", "{s:s, s:s}", "of", what, "digest", digest);
+}
+
 ssne_code job_is_complete(ssne_store *store, const char *name, bool *complete, ssne_error *err) {
   char *text = NULL;
   SSNE_TRY(ssne_store_get_text(store, name, &text, err));

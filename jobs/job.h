@@ -83,6 +83,9 @@ ssne_code job_collect(const job *j, const void *own, int64_t size, void *all, ss
  * other, and records both, where each rank ran and the most memory that it held. */
 ssne_code job_account(job *j, double seconds, ssne_error *err);
 
+/* Not collective: a line of the record for the digest of `what`. */
+void job_record_digest(const job *j, const char *what, const char *digest);
+
 /* Reads attribute `name` and says whether it is "yes". Not collective. */
 ssne_code job_is_complete(ssne_store *store, const char *name, bool *complete, ssne_error *err);
 

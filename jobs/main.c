@@ -211,7 +211,18 @@ static ssne_code obey_fresh_once(job *j, ssne_error *err) {
   return SSNE_OK;
 }
 
-static ssne_code start_and_run(job *j, const command *c, ssne_error *err) {
+/* Collective, since memory may run out: every option, as given or by default. */
+static ssne_code record_options(const job *j, const ssne_option_group *groups, int count,
+                                ssne_error *err) {
+  char *json = NULL;
+  SSNE_TRY_ALL(j->comm, ssne_options_to_json(groups, count, false, &json, err), err);
+  ssne_log_json(j->log, "options", "options", json);
+  ssne_free(&json);
+  return SSNE_OK;
+}
+
+static ssne_code start_and_run(job *j, const command *c, const ssne_option_group *groups, int count,
+                               ssne_error *err) {
   const common_options *o = &j->options.common;
   SSNE_TRY_ALL(j->comm, ssne_log_create(j->rank == 0, o->quiet, o->log, &j->log, err), err);
   j->threads = ssne_threads_choose((int)o->threads, j->comm);
@@ -223,7 +234,8 @@ static ssne_code start_and_run(job *j, const command *c, ssne_error *err) {
                  SHARDSNE_VERSION, "revision", SHARDSNE_REVISION, "libraries", libraries, "ranks",
                  j->ranks, "threads", j->threads);
   const double start = ssne_clock();
-  ssne_code code = watch_the_time(j, err);
+  ssne_code code = record_options(j, groups, count, err);
+  if (code == SSNE_OK) code = watch_the_time(j, err);
   if (code == SSNE_OK) code = obey_fresh_once(j, err);
   if (code == SSNE_OK) code = c->run(j, err);
   char text[2 * SSNE_ERROR_LENGTH];
@@ -257,7 +269,7 @@ static ssne_code obey(job *j, int argc, char **argv, ssne_error *err) {
     return SSNE_OK;
   }
   SSNE_TRY(take_notes(j, groups, count, c, argc - 1, argv + 1, err));
-  return start_and_run(j, c, err);
+  return start_and_run(j, c, groups, count, err);
 }
 
 /* Threads are this program's to share out: a BLAS that starts its own would be slower, and its

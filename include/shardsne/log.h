@@ -31,6 +31,9 @@ void ssne_log_warn(ssne_log *log, const char *format, ...) __attribute__((format
  * describe the rest as jansson's json_pack does, e.g. "{s:s, s:I, s:f}". */
 void ssne_log_event(ssne_log *log, const char *event, const char *format, ...);
 
+/* The same of one member that is JSON text already; nothing where that is none. */
+void ssne_log_json(ssne_log *log, const char *event, const char *name, const char *json);
+
 /* Progress of one piece of work. On a terminal a bar that redraws itself, elsewhere a line every
  * few seconds: done of total, rate, time left, and what `extra` adds. */
 void ssne_log_progress_begin(ssne_log *log, const char *title, const char *unit, int64_t total);

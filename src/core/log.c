@@ -97,6 +97,12 @@ void ssne_log_event(ssne_log *log, const char *event, const char *format, ...) {
   json_decref(rest);
 }
 
+void ssne_log_json(ssne_log *log, const char *event, const char *name, const char *json) {
+  json_t *value = json_loads(json, JSON_DECODE_ANY, NULL);
+  if (value) ssne_log_event(log, event, "{s:O}", name, value);
+  json_decref(value);
+}
+
 static void draw(ssne_log *log, int64_t done, const char *extra) {
   const progress *p = &log->now;
   const double passed = ssne_clock() - p->began;

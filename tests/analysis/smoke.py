@@ -140,7 +140,9 @@ def made_up(folder, kind, ranks, seconds, digest="d"):
     os.makedirs(os.path.join(folder, "points"), exist_ok=True)
     stage = {"stage": "affinities", "count": 1000, "min": 0.5 * seconds, "mean": 0.75 * seconds, "max": seconds}
     point = {"kind": kind, "ranks": ranks, "threads": 1, "rows": None if kind == "strong" else 1000 * ranks}
-    run = {"point": point, "repeat": 1, "seconds": seconds, "stages": [stage], "iterations": 10, "digest": digest,
+    traffic = [{"during": during, "kind": "MPI_Alltoallv", "bytes_sent": 5000 * ranks * (ranks - 1), "max_sent": 6000 * (ranks - 1),
+                "messages": 10 * ranks * (ranks - 1)} for during in ("descent", "command") if ranks > 1]  # fmt: skip
+    run = {"point": point, "repeat": 1, "seconds": seconds, "stages": [stage], "iterations": 10, "digest": digest, "traffic": traffic,
            "start": {"version": "0", "revision": "r", "libraries": "none"},
            "ranks": [{"rank": r, "host": "h", "processor": "p", "peak_bytes": 1e6 * (r + 1)} for r in range(ranks)]}  # fmt: skip
     with open(os.path.join(folder, "points", f"{kind}-{ranks}x1-1.json"), "w") as file:
@@ -166,6 +168,12 @@ def test_laws():
         assert ranks == 1 or abs(float(row["karp_flatt"]) - 0.1) < 1e-9, row
         assert float(row["load_balance"]) == 0.75 and float(row["communication_efficiency"]) == 1, row
         assert float(row["peak_bytes"]) == 1e6 * ranks, row
+    for kind in ("strong", "weak"):  # ten iterations: of each rank 500 bytes to every other in one message, 600 at most
+        with open(os.path.join(out, "report", f"{kind}-traffic.csv")) as file:
+            rows = list(csv.DictReader(file))
+        found = [[float(row[n]) for n in ("ranks", "bytes", "messages", "max_bytes")] for row in rows]
+        assert found == [[r, 500 * (r - 1), r - 1, 600 * (r - 1)] for r in (2, 4, 8)], found
+    assert "in all" in text and "3.42 KiB" in text, text
     made_up(out, "strong", 16, 1, digest="other")
     refuses("different digests", *study, "report", out)
 
@@ -191,7 +199,7 @@ def test_study():
     with open(os.path.join(made, "report", "index.html")) as file:
         page = file.read()
     assert all(f"src='{kind}{end}.png'" in page and os.path.exists(os.path.join(made, "report", f"{kind}{end}.png"))
-               for kind in ("strong", "weak") for end in ("", "-stages", "-memory"))  # fmt: skip
+               for kind in ("strong", "weak") for end in ("", "-stages", "-memory", "-traffic"))  # fmt: skip
     with open(toml, "w") as file:
         file.write("\n".join([lines[0].replace("--perplexity 12", "--perplexity 11"), *lines[1:]]))
     refuses("other options", *run)

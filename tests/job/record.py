@@ -1,5 +1,5 @@
-"""The counters of the record: what ranks send each other, and what stages compute, beside sums made here from the
-rows, their neighbours and the partition alone."""
+"""The record: what ranks send each other and what stages compute, beside sums made here from the rows, their neighbours
+and the partition alone; options; digests."""
 import json
 import os
 import re
@@ -7,7 +7,7 @@ import re
 import h5py
 import numpy as np
 
-from harness import SOURCE, folder, succeed
+from harness import SOURCE, digests, folder, succeed
 
 ROWS, COLUMNS, K, BLOCK = 3000, 16, 30, 128  # columns fill SSNE_LANES
 STEPS = 120
@@ -34,6 +34,10 @@ def record(ranks, out, *options):
         events = [json.loads(line) for line in lines]
     stages = {e["stage"]: e for e in events if e["event"] == "stage"}
     traffic = {(e["during"], e["kind"]): e for e in events if e["event"] == "traffic"}
+    (options,) = (e["options"] for e in events if e["event"] == "options")
+    assert (options["perplexity"], options["late-exaggeration"], options["features"]) == ("10", "1", X), options
+    told = {e["of"]: e["digest"] for e in events if e["event"] == "digest"}
+    assert told.pop("features") and told == {name: digests(out)[name] for name in ["/embedding/coordinates"]}, told
     return stages, traffic, sum(e["event"] == "iteration" for e in events)
 
 
