@@ -42,6 +42,10 @@ typedef struct ssne_moment {
 
 ssne_moment ssne_moment_now(void);
 
+/* Adds what has passed since *since, time and bytes sent, to the stage; *since becomes the present.
+ */
+void ssne_stage_lap(ssne_stage *stage, ssne_moment *since);
+
 /* Adds `count` and what has passed since *since, time and bytes sent, to the stage called `name`;
  * *since becomes the present. */
 void ssne_stages_lap(ssne_stages *stages, const char *name, int64_t count, ssne_moment *since);

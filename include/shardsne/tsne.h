@@ -133,8 +133,8 @@ ssne_code ssne_objective_evaluate(ssne_objective *objective, const float *xy, do
 ssne_code ssne_objective_parts(ssne_objective *objective, const float *xy, double *part,
                                ssne_error *err);
 
-/* Not collective. Adds the time spent since the objective was made to `stages`; to be called once.
- */
+/* Not collective. Adds what was spent and sent since the objective was made to `stages`; to be
+ * called once. */
 void ssne_objective_account(const ssne_objective *objective, ssne_stages *stages);
 
 void ssne_objective_destroy(ssne_objective **objective);

@@ -38,13 +38,17 @@ ssne_moment ssne_moment_now(void) {
   return (ssne_moment){ssne_clock(), ssne_traffic_sent()};
 }
 
-void ssne_stages_lap(ssne_stages *stages, const char *name, int64_t count, ssne_moment *since) {
+void ssne_stage_lap(ssne_stage *stage, ssne_moment *since) {
   const ssne_moment now = ssne_moment_now();
-  ssne_stages_merge(stages, &(ssne_stage){.name = name,
-                                          .count = count,
-                                          .seconds = now.clock - since->clock,
-                                          .bytes_sent = now.sent - since->sent});
+  stage->seconds += now.clock - since->clock;
+  stage->bytes_sent += now.sent - since->sent;
   *since = now;
+}
+
+void ssne_stages_lap(ssne_stages *stages, const char *name, int64_t count, ssne_moment *since) {
+  ssne_stage stage = {.name = name, .count = count};
+  ssne_stage_lap(&stage, since);
+  ssne_stages_merge(stages, &stage);
 }
 
 ssne_code ssne_stage_summarise(const ssne_stage *stage, MPI_Comm comm, ssne_stage_summary *out,

@@ -45,7 +45,7 @@ typedef struct ssne_repulsion_backend {
   /* Collective. From own coordinates `xy` [own_rows, 2]: fills forces->repulsion and
    * forces->potential. */
   ssne_code (*apply)(void *state, const float *xy, ssne_forces *forces, ssne_error *err);
-  /* Adds the seconds spent in parts of apply, where it has parts worth naming. */
+  /* Adds what parts of apply took and sent, where it has parts worth naming. */
   void (*account)(const void *state, ssne_stages *stages);
   void (*destroy)(void **state);
 } ssne_repulsion_backend;

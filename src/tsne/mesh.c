@@ -7,7 +7,6 @@
 #include "mesh_tiles.h"
 
 #include "shardsne/agree.h"
-#include "shardsne/clock.h"
 #include "shardsne/exchange.h"
 #include "shardsne/memory.h"
 
@@ -48,7 +47,7 @@ typedef struct mesh {
   int64_t room_points, room_cells;
   mesh_window room;
   int64_t applications;
-  double seconds[PARTS];
+  ssne_stage part[PARTS]; /* of all applications */
 } mesh;
 
 /* --- life ------------------------------------------------------------------------------------ */
@@ -81,6 +80,11 @@ static ssne_code allocate(const ssne_partition *p, const ssne_force_options *o, 
               .choose = true,
               .route = {.reading = MPI_DATATYPE_NULL},
               .halo = {.cell = MPI_DATATYPE_NULL},
+              .part = {{.name = "  mesh points"},
+                       {.name = "  mesh spread"},
+                       {.name = "  mesh sum"},
+                       {.name = "  mesh transform"},
+                       {.name = "  mesh gather"}},
               .convolution = {{.cell = MPI_DATATYPE_NULL}, {.cell = MPI_DATATYPE_NULL}}};
   ssne_spline_make(o->mesh_order, &m->spline);
   SSNE_TRY(ssne_alloc(&m->reading, p->own_rows, sizeof *m->reading, "points on the mesh", err));
@@ -107,12 +111,12 @@ static ssne_code create(const ssne_partition *p, const ssne_force_options *o, MP
 }
 
 static void account(const void *state, ssne_stages *stages) {
-  static const char *const names[PARTS] = {"  mesh points", "  mesh spread", "  mesh sum",
-                                           "  mesh transform", "  mesh gather"};
   const mesh *m = state;
-  for (int part = 0; part < PARTS; part++)
-    ssne_stages_add(stages, names[part], m->partition.rank == 0 ? m->applications : 0,
-                    m->seconds[part]);
+  for (int part = 0; part < PARTS; part++) {
+    ssne_stage stage = m->part[part];
+    stage.count = m->partition.rank == 0 ? m->applications : 0;
+    ssne_stages_merge(stages, &stage);
+  }
 }
 
 /* --- geometry -------------------------------------------------------------------------------- */
@@ -311,25 +315,25 @@ static ssne_code give_back(mesh *m, ssne_forces *forces, ssne_error *err) {
 
 static ssne_code apply(void *state, const float *xy, ssne_forces *forces, ssne_error *err) {
   mesh *m = state;
-  double since = ssne_clock();
+  ssne_moment since = ssne_moment_now();
   int bits = 0;
   SSNE_TRY(place(m, xy, err));
-  m->seconds[TRANSFORM] += ssne_clock_lap(&since);
+  ssne_stage_lap(&m->part[TRANSFORM], &since);
   SSNE_TRY(mesh_tiles_count(&m->tiles, &m->geometry, m->spline.order, xy, m->comm, err));
   SSNE_TRY(mesh_points_bits(&m->spline, mesh_tiles_most_together(&m->tiles), &bits, err));
   SSNE_TRY(take_points(m, xy, err));
-  m->seconds[ROUTE] += ssne_clock_lap(&since);
+  ssne_stage_lap(&m->part[ROUTE], &since);
   mesh_points_spread(&m->points, &m->spline, bits, window_of(m));
-  m->seconds[SPREAD] += ssne_clock_lap(&since);
+  ssne_stage_lap(&m->part[SPREAD], &since);
   SSNE_TRY(sum_charges(m, err));
-  m->seconds[SUM] += ssne_clock_lap(&since);
+  ssne_stage_lap(&m->part[SUM], &since);
   SSNE_TRY(convolve(m, bits, err));
-  m->seconds[TRANSFORM] += ssne_clock_lap(&since);
+  ssne_stage_lap(&m->part[TRANSFORM], &since);
   mesh_points_gather(&m->points, &m->spline, &m->field,
                      m->sharing == MESH_SHARED ? m->route.served : m->reading);
-  m->seconds[GATHER] += ssne_clock_lap(&since);
+  ssne_stage_lap(&m->part[GATHER], &since);
   SSNE_TRY(give_back(m, forces, err));
-  m->seconds[ROUTE] += ssne_clock_lap(&since);
+  ssne_stage_lap(&m->part[ROUTE], &since);
   m->applications++;
   return SSNE_OK;
 }

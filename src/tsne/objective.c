@@ -6,7 +6,6 @@
 #include "mesh_geometry.h"
 
 #include "shardsne/agree.h"
-#include "shardsne/clock.h"
 #include "shardsne/exact_sum.h"
 #include "shardsne/memory.h"
 
@@ -23,7 +22,7 @@ struct ssne_objective {
   void *attraction_state, *repulsion_state;
   double z; /* the sum of the kernel over all pairs, of the latest evaluation */
   int64_t evaluations;
-  double seconds_sharing, seconds_attracting, seconds_repelling, seconds_summing;
+  ssne_stage sharing, attracting, repelling, summing; /* of all evaluations */
 };
 
 ssne_force_options ssne_force_defaults(void) {
@@ -80,7 +79,13 @@ ssne_code ssne_objective_create(const ssne_affinities *affinities,
                                 const ssne_force_options *options, MPI_Comm comm,
                                 ssne_objective **out, ssne_error *err) {
   SSNE_TRY_ALL(comm, ssne_alloc(out, 1, sizeof **out, "objective", err), err);
-  **out = (ssne_objective){.affinities = affinities, .comm = comm, .threads = options->threads};
+  **out = (ssne_objective){.affinities = affinities,
+                           .comm = comm,
+                           .threads = options->threads,
+                           .sharing = {.name = "share coordinates"},
+                           .attracting = {.name = "attraction"},
+                           .repelling = {.name = "repulsion"},
+                           .summing = {.name = "sum and normaliser"}};
   const ssne_code code = prepare(*out, options, err);
   if (code != SSNE_OK) ssne_objective_destroy(out);
   return code;
@@ -142,22 +147,22 @@ static void combine(const ssne_objective *o, const ssne_exact sums[SUMS], double
 ssne_code ssne_objective_evaluate(ssne_objective *o, const float *xy, double exaggeration,
                                   float *force, double *kl, ssne_error *err) {
   ssne_exact sums[SUMS] = {{{0}, 0}};
-  double since = ssne_clock();
+  ssne_moment since = ssne_moment_now();
   SSNE_TRY(ssne_near_begin(&o->near, xy, err));
-  o->seconds_sharing += ssne_clock_lap(&since);
+  ssne_stage_lap(&o->sharing, &since);
   SSNE_TRY(o->repulsion->apply(o->repulsion_state, xy, &o->forces, err));
-  o->seconds_repelling += ssne_clock_lap(&since);
+  ssne_stage_lap(&o->repelling, &since);
   SSNE_TRY(ssne_near_end(&o->near, err));
-  o->seconds_sharing += ssne_clock_lap(&since);
+  ssne_stage_lap(&o->sharing, &since);
   o->attraction->apply(o->attraction_state, kl != NULL, &o->forces);
-  o->seconds_attracting += ssne_clock_lap(&since);
+  ssne_stage_lap(&o->attracting, &since);
   add_rows(o, kl != NULL, sums);
   SSNE_TRY(ssne_exact_reduce(sums, SUMS, o->comm, err));
   o->z = ssne_exact_value(&sums[POTENTIAL]);
   combine(o, sums, exaggeration, o->z, force);
   if (kl)
     *kl = o->affinities->entropy + ssne_exact_value(&sums[SPREAD]) + o->affinities->sum * log(o->z);
-  o->seconds_summing += ssne_clock_lap(&since);
+  ssne_stage_lap(&o->summing, &since);
   o->evaluations++;
   return SSNE_OK;
 }
@@ -181,12 +186,17 @@ ssne_code ssne_objective_parts(ssne_objective *o, const float *xy, double *part,
   return SSNE_OK;
 }
 
+static void account(ssne_stage stage, int64_t count, ssne_stages *stages) {
+  stage.count = count;
+  ssne_stages_merge(stages, &stage);
+}
+
 void ssne_objective_account(const ssne_objective *o, ssne_stages *stages) {
   /* the same on every rank, so that rank 0 alone counts them */
   const int64_t count = o->affinities->partition.rank == 0 ? o->evaluations : 0;
-  ssne_stages_add(stages, "share coordinates", count, o->seconds_sharing);
-  ssne_stages_add(stages, "attraction", count, o->seconds_attracting);
-  ssne_stages_add(stages, "repulsion", count, o->seconds_repelling);
+  account(o->sharing, count, stages);
+  account(o->attracting, count, stages);
+  account(o->repelling, count, stages);
   o->repulsion->account(o->repulsion_state, stages);
-  ssne_stages_add(stages, "sum and normaliser", count, o->seconds_summing);
+  account(o->summing, count, stages);
 }
