@@ -117,6 +117,10 @@ void work_account_descent(const embedding *e, int64_t steps, int64_t records) {
       add(e, "repulsion", evaluations, work_of_pairs(rows * (double)e->partition.rows));
     return;
   }
+  /* one that is as wide as high, of as many nodes as theirs are on average; where ranks share it,
+   * or each does all of it, it counts once */
+  const double side = sqrt(e->state.mesh_nodes / evaluations);
+  add(e, "  mesh transform", evaluations / e->partition.ranks, work_of_transform(side, side));
   add(e, "  mesh spread", evaluations, work_of_spreading(rows, forces->mesh_order));
   add(e, "  mesh gather", evaluations, work_of_gathering(rows, forces->mesh_order));
 }

@@ -133,6 +133,10 @@ ssne_code ssne_objective_evaluate(ssne_objective *objective, const float *xy, do
 ssne_code ssne_objective_parts(ssne_objective *objective, const float *xy, double *part,
                                ssne_error *err);
 
+/* Not collective. The mesh of the latest evaluation, columns and rows of nodes; zeros without one.
+ */
+void ssne_objective_mesh(const ssne_objective *objective, int64_t nodes[2]);
+
 /* Not collective. Adds what was spent and sent since the objective was made to `stages`; to be
  * called once. */
 void ssne_objective_account(const ssne_objective *objective, ssne_stages *stages);
@@ -179,6 +183,8 @@ typedef struct ssne_tsne_state {
   ssne_tsne_record *history; /* [ssne_tsne_history_length], the same on every rank */
   int64_t history_count;     /* entries that have been written */
   double seconds;            /* of work that led here */
+  int64_t mesh[2];           /* that of the latest evaluation: ssne_objective_mesh */
+  double mesh_nodes;         /* of all evaluations of this process, added up */
 } ssne_tsne_state;
 
 /* Not collective. A state of no steps, with all coordinates 0. Free with ssne_tsne_state_free, also

@@ -47,7 +47,7 @@ void ssne_tsne_state_reset(const ssne_partition *partition, ssne_tsne_state *sta
     state->gain[i] = 1;
   }
   state->steps = state->history_count = 0;
-  state->seconds = 0;
+  state->seconds = state->mesh_nodes = 0;
 }
 
 void ssne_tsne_state_free(ssne_tsne_state *state) {
@@ -154,11 +154,11 @@ int64_t ssne_tsne_history_length(const ssne_tsne_options *options) {
   return (options->early_iterations + options->iterations) / SSNE_HISTORY_EVERY + 3;
 }
 
-static void tell(ssne_log *log, const ssne_tsne_record *record) {
-  ssne_log_event(log, "iteration", "{s:I, s:f, s:f, s:f, s:f, s:f}", "iteration",
+static void tell(ssne_log *log, const ssne_tsne_record *record, const int64_t mesh[2]) {
+  ssne_log_event(log, "iteration", "{s:I, s:f, s:f, s:f, s:f, s:[I,I], s:f}", "iteration",
                  (long long)record->iteration, "kl", record->kl, "gradient_norm",
                  record->gradient_norm, "exaggeration", record->exaggeration, "span", record->span,
-                 "seconds", record->seconds);
+                 "mesh", (long long)mesh[0], (long long)mesh[1], "seconds", record->seconds);
 }
 
 /* The larger of the two extents of the map. */
@@ -193,7 +193,7 @@ static ssne_code take_record(descent *d, double exaggeration, double kl, double 
                                .exaggeration = exaggeration,
                                .seconds = seconds,
                                .span = span};
-  tell(d->log, record);
+  tell(d->log, record, s->mesh);
   if (!isfinite(kl) || !isfinite(norm))
     return ssne_fail(err, SSNE_FAILED,
                      "the embedding stopped being finite before iteration %" PRId64
@@ -230,6 +230,8 @@ static ssne_code run(descent *d, ssne_tsne_watch *watch, void *context, ssne_err
     const bool record = is_recorded(o, s->steps);
     double kl = 0;
     SSNE_TRY(ssne_objective_evaluate(d->objective, s->xy, e, d->force, record ? &kl : NULL, err));
+    ssne_objective_mesh(d->objective, s->mesh);
+    s->mesh_nodes += (double)s->mesh[0] * (double)s->mesh[1];
     ssne_log_progress(d->log, s->steps, extra);
     if (record) {
       SSNE_TRY(take_record(d, e, kl, ssne_clock() - start, err));

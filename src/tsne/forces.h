@@ -45,6 +45,9 @@ typedef struct ssne_repulsion_backend {
   /* Collective. From own coordinates `xy` [own_rows, 2]: fills forces->repulsion and
    * forces->potential. */
   ssne_code (*apply)(void *state, const float *xy, ssne_forces *forces, ssne_error *err);
+  /* The mesh of the latest application, columns and rows of nodes; zeros where there is none. NULL:
+   * there never is one. */
+  void (*mesh)(const void *state, int64_t nodes[2]);
   /* Adds what parts of apply took and sent, where it has parts worth naming. */
   void (*account)(const void *state, ssne_stages *stages);
   void (*destroy)(void **state);

@@ -110,6 +110,11 @@ static ssne_code create(const ssne_partition *p, const ssne_force_options *o, MP
   return code;
 }
 
+static void tell_mesh(const void *state, int64_t nodes[2]) {
+  const mesh *m = state;
+  for (int a = 0; a < 2; a++) nodes[a] = m->geometry.nodes[a];
+}
+
 static void account(const void *state, ssne_stages *stages) {
   const mesh *m = state;
   for (int part = 0; part < PARTS; part++) {
@@ -338,8 +343,12 @@ static ssne_code apply(void *state, const float *xy, ssne_forces *forces, ssne_e
   return SSNE_OK;
 }
 
-const ssne_repulsion_backend ssne_repulsion_mesh = {
-    .name = "mesh", .create = create, .apply = apply, .account = account, .destroy = destroy};
+const ssne_repulsion_backend ssne_repulsion_mesh = {.name = "mesh",
+                                                    .create = create,
+                                                    .apply = apply,
+                                                    .mesh = tell_mesh,
+                                                    .account = account,
+                                                    .destroy = destroy};
 
 /* --- sharing --------------------------------------------------------------------------------- */
 

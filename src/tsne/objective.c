@@ -186,6 +186,11 @@ ssne_code ssne_objective_parts(ssne_objective *o, const float *xy, double *part,
   return SSNE_OK;
 }
 
+void ssne_objective_mesh(const ssne_objective *o, int64_t nodes[2]) {
+  nodes[0] = nodes[1] = 0;
+  if (o->repulsion->mesh) o->repulsion->mesh(o->repulsion_state, nodes);
+}
+
 static void account(ssne_stage stage, int64_t count, ssne_stages *stages) {
   stage.count = count;
   ssne_stages_merge(stages, &stage);

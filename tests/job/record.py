@@ -24,11 +24,11 @@ def own_rows(ranks):
     return np.diff(starts)
 
 
-def record(ranks, out, *options):
+def record(ranks, out, *options, repulsion="exact"):
     log = os.path.join(OUT, "log.jsonl")
     if os.path.exists(log):
         os.unlink(log)
-    succeed("embed", "--features", X, "--out", out, "--perplexity", 10, "--neighbours", "exact", "--repulsion", "exact",
+    succeed("embed", "--features", X, "--out", out, "--perplexity", 10, "--neighbours", "exact", "--repulsion", repulsion,
             "--early-iterations", 60, "--iterations", 60, "--log", log, *options, ranks=ranks)  # fmt: skip
     with open(log) as lines:
         events = [json.loads(line) for line in lines]
@@ -38,7 +38,7 @@ def record(ranks, out, *options):
     assert (options["perplexity"], options["late-exaggeration"], options["features"]) == ("10", "1", X), options
     told = {e["of"]: e["digest"] for e in events if e["event"] == "digest"}
     assert told.pop("features") and told == {name: digests(out)[name] for name in ["/embedding/coordinates"]}, told
-    return stages, traffic, sum(e["event"] == "iteration" for e in events)
+    return stages, traffic, [e for e in events if e["event"] == "iteration"]
 
 
 def entries(out):
@@ -89,6 +89,19 @@ def check_work(out, stages, records):
     assert stages["step"]["flops"] == 0 < stages["affinities"]["flops"]
 
 
+def check_mesh():
+    """Nodes in sixteens, enough for the map at steps of 0.4 and less; the same work on any number of ranks."""
+    found = {}
+    for ranks in (1, 3):
+        stages, _, records = record(ranks, os.path.join(OUT, f"mesh{ranks}.h5"), repulsion="mesh")
+        for e in records:
+            assert all(n > 0 and n % 16 == 0 for n in e["mesh"]) and max(e["mesh"]) >= e["span"] / 0.4 + 5, e
+        parts = {name: stages[f"  mesh {name}"]["flops"] for name in ("spread", "transform", "gather")}
+        found[ranks] = [[e["mesh"] for e in records], *(round(flops) for flops in parts.values())]
+        assert (parts["spread"], parts["gather"]) == (84 * ROWS * (STEPS + 1), 422 * ROWS * (STEPS + 1)), parts
+    assert found[1] == found[3], found
+
+
 def check_calls():
     """What the build without MPI declares is all that the program calls: each of it is counted, or sends nothing."""
     silent = {"Init_thread", "Finalize", "Abort", "Error_string", "Get_processor_name", "Get_library_version",
@@ -106,9 +119,10 @@ check_calls()
 for ranks in (1, 2, 3, 4):
     out = os.path.join(OUT, f"run{ranks}.h5")
     stages, traffic, records = record(ranks, out)
-    assert records == 5, records
-    check_work(out, stages, records)
+    assert [e["iteration"] for e in records] == [0, 50, 60, 100, 120] and all(e["mesh"] == [0, 0] for e in records), records
+    check_work(out, stages, len(records))
     if ranks == 1:
         assert traffic == {} and all(s["bytes_sent"] == 0 for s in stages.values()), traffic
     else:
         check_traffic(ranks, stages, traffic, kept=record(ranks, out, "--fresh")[1])
+check_mesh()
