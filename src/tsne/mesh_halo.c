@@ -34,6 +34,7 @@ ssne_code mesh_halo_create(int threads, MPI_Comm comm, mesh_halo *halo, ssne_err
   MPI_Comm_rank(comm, &halo->rank);
   MPI_Comm_size(comm, &halo->ranks);
   SSNE_TRY(ssne_messages_create(comm, TAG, &halo->messages, err));
+  SSNE_TRY(ssne_alloc(&halo->taken, halo->ranks, sizeof *halo->taken, "ranks", err));
   SSNE_TRY(ssne_mpi_check(MPI_Type_contiguous(MESH_STRIP, MPI_INT32_T, &halo->cell),
                           "MPI_Type_contiguous", err));
   return ssne_mpi_check(MPI_Type_commit(&halo->cell), "MPI_Type_commit", err);
@@ -43,22 +44,41 @@ void mesh_halo_free(mesh_halo *halo) {
   if (halo->cell != MPI_DATATYPE_NULL) MPI_Type_free(&halo->cell);
   ssne_messages_free(&halo->messages);
   ssne_free(&halo->slice);
+  ssne_free(&halo->taken);
 }
 
+/* The first rank of those whose strips end after `strip`, which is one of the mesh. */
+static int owner_of(const mesh_halo *halo, int64_t strip) {
+  int low = 0, high = halo->ranks - 1;
+  while (low < high) {
+    const int middle = low + (high - low) / 2;
+    if (halo->strips[middle + 1] > strip)
+      high = middle;
+    else
+      low = middle + 1;
+  }
+  return low;
+}
+
+/* A window overlaps the strips of few ranks: all ranks' windows are looked at in every iteration.
+ */
 int64_t mesh_halo_plan(mesh_halo *halo, const mesh_window *window, const int64_t *strips,
                        int64_t rows) {
   int64_t most = 0;
   halo->window = window;
   halo->strips = strips;
   halo->rows = rows;
-  for (int owner = 0; owner < halo->ranks; owner++) {
-    int64_t cells = 0;
-    for (int r = 0; r < halo->ranks && strips[owner] < strips[owner + 1]; r++) {
+  memset(halo->taken, 0, (size_t)halo->ranks * sizeof *halo->taken);
+  for (int r = 0; r < halo->ranks; r++) {
+    const int64_t first = window[r].first[0] / MESH_STRIP;
+    const int64_t end = first + mesh_window_strips(&window[r]);
+    for (int owner = owner_of(halo, first); owner < halo->ranks && strips[owner] < end; owner++) {
       const slice s = slice_of(halo, r, owner);
-      if (r != owner) cells += cells_of(&s);
+      if (r != owner) halo->taken[owner] += cells_of(&s);
     }
-    if (cells > most) most = cells;
   }
+  for (int r = 0; r < halo->ranks; r++)
+    if (halo->taken[r] > most) most = halo->taken[r];
   return most;
 }
 

@@ -20,6 +20,7 @@ typedef struct mesh_halo {
   const mesh_window *window;
   const int64_t *strips;
   int64_t rows;
+  int64_t *taken;   /* [ranks] cells that each takes from others' windows */
   mesh_cell *slice; /* those of other ranks' windows and own strips, by rank */
   int64_t capacity;
   MPI_Datatype cell;

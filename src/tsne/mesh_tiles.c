@@ -141,8 +141,11 @@ void mesh_tiles_cut(mesh_tiles *tiles, const mesh_geometry *g, int order) {
   int rank = 0;
   memset(tiles->points, 0, (size_t)tiles->ranks * sizeof *tiles->points);
   memset(tiles->window, 0, (size_t)tiles->ranks * sizeof *tiles->window);
-  for (int64_t s = 0; s < squares_of(tiles); s++) {
-    const int64_t count = tiles->count[s];
+  for (int64_t step = 0; step < squares_of(tiles); step++) {
+    const int64_t column = step / tiles->side, along = step % tiles->side;
+    /* down one column and up the next, so that a tile of parts of both is in one place */
+    const int64_t row = column % 2 ? tiles->side - 1 - along : along;
+    const int64_t s = column * tiles->side + row, count = tiles->count[s];
     /* a square goes where its middle point belongs */
     while (rank + 1 < tiles->ranks &&
            before + count / 2 >= ssne_share_begin(all, tiles->ranks, rank + 1)) {
@@ -151,7 +154,7 @@ void mesh_tiles_cut(mesh_tiles *tiles, const mesh_geometry *g, int order) {
     }
     tiles->owner[s] = rank;
     tiles->points[rank] += count;
-    if (count > 0) take_in(&met, s / tiles->side, s % tiles->side);
+    if (count > 0) take_in(&met, column, row);
     before += count;
   }
   tiles->window[rank] = window_around(&met, tiles->shift, g, order);

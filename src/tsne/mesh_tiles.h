@@ -1,9 +1,9 @@
 /* Who serves which points of the mesh.
  *
  * A rank's own rows lie anywhere in the map. For the mesh points go to the rank in whose tile they
- * are: squares of nodes, one column of squares after the other, cut into as many runs of about as
- * many points as there are ranks. A rank then needs no more of the mesh
- * than the window around its tile. Where the cuts are changes no bit of the result. */
+ * are: squares of nodes, down one column of squares and up the next, cut into as many runs of about
+ * as many points as there are ranks. A rank then needs no more of the mesh than the window around
+ * its tile. Where the cuts are changes no bit of the result. */
 #ifndef SSNE_TSNE_MESH_TILES_H
 #define SSNE_TSNE_MESH_TILES_H
 
