@@ -24,8 +24,9 @@ typedef struct mesh {
   int threads_least; /* of all ranks: what they choose by must be the same */
   double tail_df, step;
   ssne_spline spline;
-  bool choose; /* whether `sharing` is chosen by size */
+  bool choose; /* whether these two are chosen by size */
   mesh_sharing sharing;
+  mesh_grid grid; /* of the ranks that transform a shared mesh */
   mesh_geometry geometry;
   /* the shape and the sharing for which everything is ready; no nodes: none */
   mesh_geometry ready;
@@ -85,7 +86,8 @@ static ssne_code allocate(const ssne_partition *p, const ssne_force_options *o, 
                        {.name = "  mesh sum"},
                        {.name = "  mesh transform"},
                        {.name = "  mesh gather"}},
-              .convolution = {{.cell = MPI_DATATYPE_NULL}, {.cell = MPI_DATATYPE_NULL}}};
+              .convolution = {{.transpose = {.cell = MPI_DATATYPE_NULL}},
+                              {.transpose = {.cell = MPI_DATATYPE_NULL}}}};
   ssne_spline_make(o->mesh_order, &m->spline);
   SSNE_TRY(ssne_alloc(&m->reading, p->own_rows, sizeof *m->reading, "points on the mesh", err));
   SSNE_TRY(mesh_tiles_create(p->own_rows, p->ranks, o->threads, &m->tiles, err));
@@ -164,7 +166,8 @@ static ssne_code reserve_nodes(mesh *m, const mesh_window *largest, ssne_error *
 static ssne_code reserve(mesh *m, const mesh_geometry *g, ssne_error *err) {
   mesh_convolution *c = &m->convolution[m->sharing];
   const mesh_window all = mesh_window_of_all(g);
-  SSNE_TRY(mesh_convolution_reserve(c, g, err));
+  SSNE_TRY(
+      mesh_convolution_reserve(c, m->sharing == MESH_SHARED ? m->grid : (mesh_grid){1, 1}, g, err));
   SSNE_TRY(ssne_enlarge(&m->strips, (c->strips[c->rank + 1] - c->strips[c->rank]) * g->nodes[1],
                         sizeof *m->strips, "nodes of the mesh", &m->strip_capacity, err));
   if (m->sharing == MESH_SHARED) return SSNE_OK;
@@ -187,6 +190,18 @@ static ssne_code find_own(mesh *m, ssne_error *err) {
   return ssne_broadcast(m->field.own, sizeof m->field.own, 0, c->comm, err);
 }
 
+static mesh_grid grid_of(int64_t nodes, int ranks, int threads) {
+  const double seconds = 4e-9; /* of a rank of one thread, a node, measured */
+  return mesh_grid_choose(seconds * (double)nodes / threads, ranks);
+}
+
+static void choose(mesh *m) {
+  const int64_t nodes = m->geometry.nodes[0] * m->geometry.nodes[1];
+  if (!m->choose) return;
+  m->sharing = mesh_sharing_choose(nodes, m->partition.ranks, m->threads_least);
+  m->grid = grid_of(nodes, m->partition.ranks, m->threads_least);
+}
+
 /* Collective. Puts the mesh where the points are. All that is kept from one application to the next
  * is a function of the mesh's shape, or changes no bit. */
 static ssne_code place(mesh *m, const float *xy, ssne_error *err) {
@@ -194,8 +209,7 @@ static ssne_code place(mesh *m, const float *xy, ssne_error *err) {
   SSNE_TRY(find_box(m, xy, low, high, err));
   const mesh_geometry g = mesh_geometry_make(low, high, m->spline.order, m->step);
   m->geometry = g;
-  if (m->choose)
-    m->sharing = mesh_sharing_choose(g.nodes[0] * g.nodes[1], m->partition.ranks, m->threads_least);
+  choose(m);
   if (mesh_geometry_alike(&g, &m->ready) && m->sharing == m->ready_sharing) return SSNE_OK;
   m->ready = (mesh_geometry){.step = 0};
   SSNE_TRY_ALL(m->comm, reserve(m, &g, err), err);
@@ -366,14 +380,18 @@ int64_t mesh_bytes(const ssne_partition *partition, int64_t nodes, int threads) 
   /* strips, the halves of the transform, the kernel's; the window's bands and nodes; points */
   if (mesh_sharing_choose(nodes, partition->ranks, threads) == MESH_REPLICATED)
     return nodes * (4 + 8 + 4 + 4 + 4) + own * (4 + 12 + 16);
-  const int64_t strips = nodes / mesh_convolution_workers(nodes, partition->ranks);
+  const mesh_grid grid = grid_of(nodes, partition->ranks, threads);
+  const int64_t strips = nodes / ((int64_t)grid.rows * grid.columns);
   const int64_t edges = 2 * nodes / mesh_tiles_side(partition->ranks);
   const int64_t window = nodes / partition->ranks + edges;
-  return strips * (4 + 8 + 8 + 4) + window * (4 + 4 + 4 + 4) + own * (4 + 12 + 16 + 24 + 20);
+  return strips * (4 + 8 + 4 + (grid.rows > 1 ? 24 : 8)) + window * (4 + 4 + 4 + 4) +
+         own * (4 + 12 + 16 + 24 + 20);
 }
 
-void mesh_force_sharing(void *state, mesh_sharing sharing) {
+void mesh_force_sharing(void *state, mesh_sharing sharing, mesh_grid grid) {
   mesh *m = state;
   m->choose = false;
   m->sharing = sharing;
+  m->grid = grid;
+  m->ready = (mesh_geometry){.step = 0};
 }

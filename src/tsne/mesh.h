@@ -11,6 +11,7 @@
 #define SSNE_TSNE_MESH_H
 
 #include "forces.h"
+#include "mesh_transpose.h"
 
 /* How ranks go about the convolution. The result has the same bits. */
 typedef enum mesh_sharing {
@@ -28,7 +29,8 @@ mesh_sharing mesh_sharing_choose(int64_t nodes, int ranks, int threads);
 int64_t mesh_bytes(const ssne_partition *partition, int64_t nodes, int threads);
 
 /* Not collective, but to be called alike on all ranks. For tests: from now on a state of
- * ssne_repulsion_mesh does not choose. */
-void mesh_force_sharing(void *state, mesh_sharing sharing);
+ * ssne_repulsion_mesh does not choose. `grid`, of no more workers than ranks, is that of a shared
+ * mesh. */
+void mesh_force_sharing(void *state, mesh_sharing sharing, mesh_grid grid);
 
 #endif

@@ -8,31 +8,22 @@
 #include <omp.h>
 #include <string.h>
 
-#define TAG 34
 #define LANES FFT_LANES
 #define PI 3.14159265358979323846
 
-/* Of a core of 2024 and a network of 100 Gb/s. */
-#define TRANSFORM_SECONDS 4e-9 /* a node, of one rank */
-#define MESSAGE_SECONDS 2e-6
-
 ssne_code mesh_convolution_create(MPI_Comm comm, int threads, mesh_convolution *c,
                                   ssne_error *err) {
-  *c = (mesh_convolution){.comm = comm, .threads = threads, .cell = MPI_DATATYPE_NULL};
+  *c = (mesh_convolution){
+      .comm = comm, .threads = threads, .transpose = {.cell = MPI_DATATYPE_NULL}};
   MPI_Comm_rank(comm, &c->rank);
   MPI_Comm_size(comm, &c->ranks);
-  SSNE_TRY(ssne_mpi_check(MPI_Type_contiguous(2 * LANES, MPI_FLOAT, &c->cell),
-                          "MPI_Type_contiguous", err));
-  SSNE_TRY(ssne_mpi_check(MPI_Type_commit(&c->cell), "MPI_Type_commit", err));
   SSNE_TRY(ssne_alloc(&c->strips, c->ranks + 1, sizeof *c->strips, "ranks", err));
   SSNE_TRY(ssne_alloc(&c->bundles, c->ranks + 1, sizeof *c->bundles, "ranks", err));
-  return ssne_messages_create(comm, TAG, &c->messages, err);
+  return mesh_transpose_create(comm, &c->transpose, err);
 }
 
 void mesh_convolution_free(mesh_convolution *c) {
-  if (c->cell != MPI_DATATYPE_NULL) MPI_Type_free(&c->cell);
-  ssne_free(&c->by_bundle);
-  ssne_messages_free(&c->messages);
+  mesh_transpose_free(&c->transpose);
   ssne_free(&c->by_strip);
   ssne_free(&c->strips);
   ssne_free(&c->bundles);
@@ -61,33 +52,28 @@ static int64_t bundles_of(const mesh_geometry *g) {
   return g->nodes[1] / LANES + 1;
 }
 
-/* Of `ranks` ranks so many transform, evenly spread; these before `rank`. */
-static int workers_before(int workers, int ranks, int rank) {
-  return (int)(((int64_t)rank * workers + ranks - 1) / ranks);
-}
-
-static void share_out(mesh_convolution *c, const mesh_geometry *g) {
-  const int64_t strips = g->nodes[0] / MESH_STRIP, bundles = bundles_of(g);
-  const int workers = mesh_convolution_workers(g->nodes[0] * g->nodes[1], c->ranks);
+static void share_out(mesh_convolution *c, mesh_grid grid, const mesh_geometry *g) {
+  const int64_t strips = g->nodes[0] / MESH_STRIP;
   for (int r = 0; r <= c->ranks; r++) {
-    const int before = workers_before(workers, c->ranks, r);
+    const int workers = grid.rows * grid.columns;
+    const int before = mesh_grid_workers_before(grid, c->ranks, r);
     c->strips[r] = ssne_share_begin(strips, workers, before);
-    c->bundles[r] = ssne_share_begin(bundles, workers, before);
+    c->bundles[r] = ssne_share_begin(bundles_of(g), workers, before);
   }
 }
 
-ssne_code mesh_convolution_reserve(mesh_convolution *c, const mesh_geometry *g, ssne_error *err) {
+ssne_code mesh_convolution_reserve(mesh_convolution *c, mesh_grid grid, const mesh_geometry *g,
+                                   ssne_error *err) {
   const char *what = "cells of the transform";
   const int64_t columns = g->nodes[0], rows = g->nodes[1];
-  share_out(c, g);
+  share_out(c, grid, g);
   SSNE_TRY(fft_prepare(&c->along[0], 2 * columns, err));
   SSNE_TRY(fft_prepare(&c->along[1], 2 * rows, err));
   SSNE_TRY(ssne_enlarge(&c->kernel, own_bundles(c) * (columns + 1) * LANES, sizeof *c->kernel, what,
                         &c->kernel_capacity, err));
   SSNE_TRY(ssne_enlarge(&c->by_strip, bundles_of(g) * columns_of(c, c->rank), sizeof *c->by_strip,
                         what, &c->strip_capacity, err));
-  SSNE_TRY(ssne_enlarge(&c->by_bundle, own_bundles(c) * (columns - columns_of(c, c->rank)),
-                        sizeof *c->by_bundle, what, &c->bundle_capacity, err));
+  SSNE_TRY(mesh_transpose_reserve(&c->transpose, grid, columns, MESH_STRIP, bundles_of(g), err));
   /* a sequence, and two of twice its length */
   c->work_cells = 5 * (columns > rows ? columns : rows);
   return ssne_enlarge(&c->work, c->threads * c->work_cells, sizeof *c->work, what,
@@ -204,35 +190,32 @@ static void waves_to_strips(mesh_convolution *c, mesh_cell *strips) {
   }
 }
 
-/* Where the columns of rank `r` of own bundles are: own columns where the strips have put them. */
-static fft_cell *piece(const mesh_convolution *c, int r) {
-  if (r == c->rank) return c->by_strip + c->bundles[r] * columns_of(c, r);
-  const int64_t before = c->strips[r] - (r > c->rank ? own_strips(c) : 0);
-  return c->by_bundle + own_bundles(c) * before * MESH_STRIP;
-}
-
 /* Own bundle `b` between its pieces and one row of cells. */
 static void collect(const mesh_convolution *c, int64_t b, fft_cell *row) {
-  for (int r = 0; r < c->ranks; r++) {
-    const int64_t count = columns_of(c, r);
-    memcpy(row + c->strips[r] * MESH_STRIP, piece(c, r) + b * count, (size_t)count * sizeof *row);
+  const mesh_transpose *t = &c->transpose;
+  for (int q = 0; q < t->grid.rows * t->grid.columns; q++) {
+    const int64_t count = t->columns[q + 1] - t->columns[q];
+    memcpy(row + t->columns[q], mesh_transpose_piece(t, c->by_strip, q) + b * count,
+           (size_t)count * sizeof *row);
   }
 }
 
 static void distribute(const mesh_convolution *c, int64_t b, const fft_cell *row) {
-  for (int r = 0; r < c->ranks; r++) {
-    const int64_t count = columns_of(c, r);
-    memcpy(piece(c, r) + b * count, row + c->strips[r] * MESH_STRIP, (size_t)count * sizeof *row);
+  const mesh_transpose *t = &c->transpose;
+  for (int q = 0; q < t->grid.rows * t->grid.columns; q++) {
+    const int64_t count = t->columns[q + 1] - t->columns[q];
+    memcpy(mesh_transpose_piece(t, c->by_strip, q) + b * count, row + t->columns[q],
+           (size_t)count * sizeof *row);
   }
 }
 
 static void convolve_rows(mesh_convolution *c) {
   const mesh_kernels *kernels = mesh_kernels_at(ssne_simd_level());
   const int64_t columns = c->geometry.nodes[0];
-  const bool whole = columns_of(c, c->rank) == columns;
+  const bool whole = c->transpose.grid.rows * c->transpose.grid.columns == 1;
 #pragma omp parallel for schedule(static) num_threads(c->threads)
   for (int64_t b = 0; b < own_bundles(c); b++) {
-    fft_cell *work = own_work(c), *row = whole ? piece(c, c->rank) + b * columns : work;
+    fft_cell *work = own_work(c), *row = whole ? c->by_strip + b * columns : work;
     if (!whole) collect(c, b, row);
     fft_cell *z = fft_forward(&c->along[0], row, work + columns);
     kernels->multiply(c->kernel + b * (columns + 1) * LANES, 2 * columns, z);
@@ -241,34 +224,12 @@ static void convolve_rows(mesh_convolution *c) {
   }
 }
 
-/* Other ranks' bundles of own strips, against own bundles of other ranks' strips. */
-static ssne_code exchange(mesh_convolution *c, bool back, ssne_error *err) {
-  const int64_t own = columns_of(c, c->rank), bundles = own_bundles(c);
-  for (int turn = 0; turn < 2; turn++) /* first what is received */
-    for (int step = 1; step < c->ranks; step++) {
-      const int r = (c->rank + step) % c->ranks;
-      const bool of_strips = (turn == 0) == back;
-      fft_cell *cells = of_strips ? c->by_strip + c->bundles[r] * own : piece(c, r);
-      const int64_t count =
-          of_strips ? (c->bundles[r + 1] - c->bundles[r]) * own : bundles * columns_of(c, r);
-      SSNE_TRY(turn == 0 ? ssne_messages_receive(&c->messages, cells, count, c->cell, r, err)
-                         : ssne_messages_send(&c->messages, cells, count, c->cell, r, err));
-    }
-  return ssne_messages_wait(&c->messages, err);
-}
-
 ssne_code mesh_convolution_apply(mesh_convolution *c, mesh_cell *strips, float scale,
                                  ssne_error *err) {
   strips_to_waves(c, strips, scale);
-  SSNE_TRY(exchange(c, false, err));
+  SSNE_TRY(mesh_transpose_apply(&c->transpose, c->by_strip, err));
   convolve_rows(c);
-  SSNE_TRY(exchange(c, true, err));
+  SSNE_TRY(mesh_transpose_back(&c->transpose, c->by_strip, err));
   waves_to_strips(c, strips);
   return SSNE_OK;
-}
-
-int mesh_convolution_workers(int64_t nodes, int ranks) {
-  const double alone = TRANSFORM_SECONDS * (double)nodes; /* w ranks: alone / w + 2 w messages */
-  const double workers = sqrt(alone / (2 * MESSAGE_SECONDS));
-  return workers < 1 ? 1 : workers < ranks ? (int)workers : ranks;
 }

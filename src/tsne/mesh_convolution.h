@@ -14,6 +14,7 @@
 #include "fft.h"
 #include "mesh_geometry.h"
 #include "mesh_kernels.h"
+#include "mesh_transpose.h"
 #include "spline.h"
 
 #include "shardsne/exchange.h"
@@ -33,23 +34,22 @@ typedef struct mesh_convolution {
   fft along[2];           /* rows, columns */
   /* [ranks + 1] each rank's first strip and first bundle; owned */
   int64_t *strips, *bundles;
-  MPI_Datatype cell;
-  ssne_messages messages;
+  mesh_transpose transpose;
   float *kernel; /* [own bundles, columns + 1, 8] its transform, made sharper for the splines */
-  /* [bundles, own columns] and [other ranks][own bundles, the rank's columns] */
-  fft_cell *by_strip, *by_bundle;
-  fft_cell *work; /* [threads, work_cells] */
+  fft_cell *by_strip; /* [bundles, own columns] */
+  fft_cell *work;     /* [threads, work_cells] */
   int64_t work_cells;
-  int64_t kernel_capacity, strip_capacity, bundle_capacity, work_capacity;
+  int64_t kernel_capacity, strip_capacity, work_capacity;
 } mesh_convolution;
 
 /* Collective over `comm`, which must outlive it. Free with mesh_convolution_free, after a failure
  * too. */
 ssne_code mesh_convolution_create(MPI_Comm comm, int threads, mesh_convolution *c, ssne_error *err);
 
-/* Not collective. Makes room for a mesh, as a part of mesh_convolution_prepare that may fail on one
- * rank alone. */
-ssne_code mesh_convolution_reserve(mesh_convolution *c, const mesh_geometry *g, ssne_error *err);
+/* Not collective. Makes room for a mesh shared on a grid of ranks (mesh_transpose.h), as a part of
+ * mesh_convolution_prepare that may fail on one rank alone. */
+ssne_code mesh_convolution_reserve(mesh_convolution *c, mesh_grid grid, const mesh_geometry *g,
+                                   ssne_error *err);
 
 /* Not collective. Computes the transform of the kernel on a mesh for which there is room, divided
  * by that of the splines, once for spreading and once for gathering. */
@@ -60,9 +60,6 @@ void mesh_convolution_prepare(mesh_convolution *c, const mesh_geometry *g,
  * of two, to potentials. */
 ssne_code mesh_convolution_apply(mesh_convolution *c, mesh_cell *strips, float scale,
                                  ssne_error *err);
-
-/* How many of so many ranks transform a mesh of so many nodes. */
-int mesh_convolution_workers(int64_t nodes, int ranks);
 
 void mesh_convolution_free(mesh_convolution *c);
 

@@ -233,13 +233,19 @@ static void check_bits(layout kind, int64_t rows, int order) {
   const map m = lay_out(kind, rows), other = lay_out(UNIFORM, rows);
   ssne_force_options options = {.tail_df = 1, .mesh_order = order, .mesh_step = 0.4, .threads = 1};
   ssne_error err;
+  int ranks = 1;
+  MPI_Comm_size(MPI_COMM_WORLD, &ranks);
+  /* some of more workers than there are ranks, which then are a row */
+  const mesh_grid grids[] = {{1, 1}, {1, 2}, {2, 1}, {2, 2}, {1, 3}, {3, 1}};
   run(&ssne_repulsion_mesh, &options, &m, MPI_COMM_SELF, &whole);
   for (int threads = 1; threads <= 3; threads++) {
     options.threads = threads;
     engine e = start(&ssne_repulsion_mesh, &options, rows, MPI_COMM_WORLD);
-    for (int turn = 0; turn < 6; turn++) { /* on one mesh, then on one used for something else */
+    for (int turn = 0; turn < 12; turn++) { /* on one mesh, then on one used for something else */
+      const mesh_grid wanted = grids[turn / 2], row = {1, ranks};
       if (turn > 2) apply(&e, &other, &part, &err);
-      mesh_force_sharing(e.state, turn % 2 ? MESH_SHARED : MESH_REPLICATED);
+      mesh_force_sharing(e.state, turn % 2 ? MESH_SHARED : MESH_REPLICATED,
+                         wanted.rows * wanted.columns <= ranks ? wanted : row);
       if (turn == 5) setenv("SHARDSNE_SIMD", "plain", 1);
       apply(&e, &m, &part, &err);
       unsetenv("SHARDSNE_SIMD");
@@ -340,9 +346,10 @@ int main(int argc, char **argv) {
     for (int ranks = 1; ranks < 2000; ranks = 3 * ranks + 1) check_tiles((layout)kind, ranks, 4);
   check_tiles(CLUSTERED, 5, 6);
   for (int ranks = 1; ranks <= 4096; ranks *= 2) {
-    const int few = mesh_convolution_workers(1 << 14, ranks);
-    const int many = mesh_convolution_workers(1 << 26, ranks);
-    CHECK(few >= 1 && few <= many && many <= ranks);
+    const mesh_grid few = mesh_grid_choose(1e-4, ranks), many = mesh_grid_choose(100, ranks);
+    CHECK(few.rows >= 1 && few.columns >= few.rows);
+    CHECK(few.rows * few.columns <= many.rows * many.columns);
+    CHECK(many.rows * many.columns <= ranks && many.rows * many.columns >= 9 * ranks / 10);
   }
   CHECK(mesh_sharing_choose(1 << 20, 1, 8) == MESH_REPLICATED);
   CHECK(mesh_sharing_choose(1 << 24, 64, 4) == MESH_SHARED);
