@@ -20,8 +20,8 @@ extern "C" {
 ssne_code ssne_alloc(void *out, int64_t count, size_t size, const char *what, ssne_error *err);
 
 /* Makes room for `count` elements in the array whose address is in *(void **)array, which has room
- * for *capacity: where that is less the array is freed and allocated anew, zeroed. A failure leaves
- * none and a capacity of 0. */
+ * for *capacity: where that is less, or there is no array yet, it is freed and allocated anew,
+ * zeroed. A failure leaves none and a capacity of 0. */
 ssne_code ssne_enlarge(void *array, int64_t count, size_t size, const char *what, int64_t *capacity,
                        ssne_error *err);
 

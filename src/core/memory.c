@@ -31,7 +31,9 @@ ssne_code ssne_alloc(void *out, int64_t count, size_t size, const char *what, ss
 
 ssne_code ssne_enlarge(void *array, int64_t count, size_t size, const char *what, int64_t *capacity,
                        ssne_error *err) {
-  if (count <= *capacity) return SSNE_OK;
+  void *now;
+  memcpy(&now, array, sizeof now);
+  if (now && count <= *capacity) return SSNE_OK;
   *capacity = 0;
   ssne_free(array);
   SSNE_TRY(ssne_alloc(array, count, size, what, err));

@@ -88,21 +88,14 @@ ssne_code mesh_tiles_count(mesh_tiles *tiles, const mesh_geometry *g, int order,
       "MPI_Allreduce", err);
 }
 
-/* Points in the coarse squares from (column, row) on, `across` each way, that there are. */
-static int64_t together(const mesh_tiles *tiles, int64_t column, int64_t row, int64_t across) {
-  const int64_t first_column = column << tiles->finer, first_row = row << tiles->finer;
-  int64_t sum = 0;
-  for (int64_t c = first_column; c < first_column + (across << tiles->finer); c++)
-    for (int64_t r = first_row; r < first_row + (across << tiles->finer); r++)
-      if (c < tiles->side && r < tiles->side) sum += tiles->count[c * tiles->side + r];
-  return sum;
-}
-
 int64_t mesh_tiles_most_together(const mesh_tiles *tiles) {
-  int64_t most = 0;
-  for (int64_t column = 0; column < MESH_SQUARES; column++)
-    for (int64_t row = 0; row < MESH_SQUARES; row++) {
-      const int64_t sum = together(tiles, column, row, 2);
+  int64_t coarse[MESH_SQUARES + 1][MESH_SQUARES + 1] = {{0}}, most = 0;
+  for (int64_t c = 0; c < tiles->side; c++)
+    for (int64_t r = 0; r < tiles->side; r++)
+      coarse[c >> tiles->finer][r >> tiles->finer] += tiles->count[c * tiles->side + r];
+  for (int c = 0; c < MESH_SQUARES; c++)
+    for (int r = 0; r < MESH_SQUARES; r++) {
+      const int64_t sum = coarse[c][r] + coarse[c + 1][r] + coarse[c][r + 1] + coarse[c + 1][r + 1];
       if (sum > most) most = sum;
     }
   return most;
