@@ -2,23 +2,13 @@
 
 #include "shardsne/agree.h"
 #include "shardsne/clock.h"
+#include "shardsne/cost.h"
 #include "shardsne/exchange.h"
 
 #include <inttypes.h>
-#include <math.h>
 #include <stdio.h>
 
 #define GIB 1073741824.0
-
-/* Seconds on one core of the machine that docs/performance.md describes; other machines differ by
- * up to three times either way. */
-#define SECONDS_A_PAIR 2.7e-11       /* and column, of exact neighbours: see ssne_search_cost */
-#define SECONDS_AN_AFFINITY 1.8e-7   /* and neighbour, building P */
-#define SECONDS_AN_ATTRACTION 1.2e-9 /* and entry of P, an iteration */
-#define SECONDS_A_REPULSION 0.25e-9  /* and pair, an iteration, exact */
-#define SECONDS_A_POINT 4e-8         /* an iteration, on the mesh */
-#define SECONDS_A_NODE 4.0e-9        /* an iteration, of the mesh's transforms */
-#define ENTRIES_A_NEIGHBOUR 1.5      /* of P after symmetrisation */
 
 #define PROGRAM_BYTES (INT64_C(40) << 20) /* libraries and MPI's buffers */
 #define TORCH_BYTES (INT64_C(150) << 20)  /* libtorch, where images have just been through it */
@@ -44,23 +34,28 @@ static int64_t peak_bytes(const embedding *e) {
          most(most(reading, searching), most(affinities_peak, descending));
 }
 
-static double search_seconds(const embedding *e) {
-  return ssne_search_cost(embedding_search_options(e).search, e->chosen.rows) *
-         (double)embedding_columns(e) * SECONDS_A_PAIR;
-}
-
-/* Seconds of all on one core. */
-static double core_seconds(const embedding *e) {
+/* By the cost model (cost.h), on a machine and a network like those it was measured on. */
+static double predict_seconds(const embedding *e) {
   const embed_options *o = &e->j->options.embed;
   const ssne_force_options forces = embedding_force_options(e);
-  const double rows = (double)e->chosen.rows, entries = rows * (double)e->k * ENTRIES_A_NEIGHBOUR;
-  const double iterations = (double)(o->early_iterations + o->iterations);
-  const bool mesh = ssne_force_uses_mesh(&forces, e->chosen.rows);
-  const double nodes = (double)ssne_force_mesh_nodes(&forces, e->chosen.rows);
-  const double repulsion =
-      mesh ? rows * SECONDS_A_POINT + nodes * SECONDS_A_NODE : rows * rows * SECONDS_A_REPULSION;
-  return search_seconds(e) + rows * (double)e->k * SECONDS_AN_AFFINITY +
-         iterations * (entries * SECONDS_AN_ATTRACTION + repulsion);
+  const int64_t rows = e->chosen.rows;
+  const ssne_cost_problem problem = {
+      .rows = rows,
+      .columns = embedding_columns(e),
+      .neighbours = e->k,
+      .pairs = ssne_search_cost(embedding_search_options(e).search, rows),
+      .entries = ssne_cost_entries(rows, e->k),
+      .nodes = ssne_force_uses_mesh(&forces, rows) ? ssne_force_mesh_nodes(&forces, rows) : 0,
+      .iterations = o->early_iterations + o->iterations,
+      .ranks = e->j->ranks,
+      .threads = e->j->threads,
+      .how = SSNE_COST_NEAR,
+      .ghosts = -1,
+      .straight = true};
+  const ssne_cost_machine machine = ssne_cost_reference();
+  const ssne_cost_network network = ssne_cost_fast_network();
+  const ssne_cost_run run = ssne_cost_run_seconds(&problem, &machine, &network);
+  return run.neighbours + run.affinities + run.descent;
 }
 
 /* Collective: warns where a node has less memory left than its ranks will take. */
@@ -99,7 +94,7 @@ ssne_code forecast_embedding(embedding *e, ssne_error *err) {
   SSNE_TRY(
       ssne_mpi_check(MPI_Allreduce(MPI_IN_PLACE, &largest, 1, MPI_INT64_T, MPI_MAX, e->j->comm),
                      "MPI_Allreduce", err));
-  const double seconds = core_seconds(e) / ((double)e->j->ranks * (double)e->j->threads);
+  const double seconds = predict_seconds(e);
   ssne_clock_text(seconds, took, sizeof took);
   ssne_log_info(e->j->log,
                 "forecast: memory %.2f GiB a rank, %.2f GiB in all; time about %s on %d cores of "

@@ -1,0 +1,91 @@
+/* The cost model: what one rank receives others send; sums that are known; the measured run. */
+#include "check.h"
+#include "mesh_convolution.h"
+
+#include "shardsne/cost.h"
+
+static ssne_cost_problem problem_of(int64_t rows, int ranks, ssne_cost_exchange how) {
+  return (ssne_cost_problem){.rows = rows,
+                             .columns = 50,
+                             .neighbours = 90,
+                             .entries = ssne_cost_entries(rows, 90),
+                             .nodes = (int64_t)((double)rows / 0.16),
+                             .iterations = 1000,
+                             .ranks = ranks,
+                             .threads = 1,
+                             .how = how,
+                             .ghosts = -1};
+}
+
+/* The model's copy of the rule by which the engine chooses. */
+static void check_workers(void) {
+  for (int64_t nodes = 1000; nodes < INT64_C(1) << 28; nodes *= 3)
+    for (int ranks = 1; ranks <= 4096; ranks = 2 * ranks + 1) {
+      const ssne_cost_problem p = {.rows = 1, .ranks = ranks, .nodes = nodes};
+      int workers = 0;
+      for (int r = 0; r < ranks; r++) workers += ssne_cost_is_worker(&p, r);
+      CHECK(workers == ssne_cost_workers(nodes, ranks));
+      CHECK(workers == mesh_convolution_workers(nodes, ranks));
+    }
+}
+
+/* By every item with a route: received is what is sent, and all of the mesh's transform but what
+ * stays crosses twice. */
+static void check_routes(int ranks, ssne_cost_exchange how) {
+  const ssne_cost_problem p = problem_of(1000000, ranks, how);
+  const ssne_cost_machine machine = ssne_cost_reference();
+  ssne_cost_item items[SSNE_COST_ITEMS];
+  const int count = ssne_cost_iteration(&p, &machine, items);
+  int transposes = 0;
+  CHECK(count <= SSNE_COST_ITEMS);
+  for (int i = 0; i < count; i++) {
+    int64_t received = 0, sent = 0;
+    if (items[i].route == SSNE_COST_NOWHERE || items[i].kind == SSNE_COST_END) continue;
+    for (int a = 0; a < ranks; a++) {
+      CHECK(ssne_cost_between(&p, &items[i], a, a) == 0);
+      received += ssne_cost_received(&p, &items[i], a).received;
+      for (int b = 0; b < ranks; b++) sent += ssne_cost_between(&p, &items[i], a, b);
+    }
+    CHECK(received == sent && sent > 0);
+    if (items[i].route != SSNE_COST_TRANSPOSE) continue;
+    const double workers = ssne_cost_workers(p.nodes, ranks);
+    CHECK_NEAR((double)sent / (8 * (double)p.nodes), 1 - 1 / workers, 0.02);
+    transposes++;
+  }
+  CHECK(transposes == 2);
+}
+
+/* Everything that all ranks get is known from rows and nodes alone. */
+static void check_all(void) {
+  const ssne_cost_problem p = problem_of(1 << 20, 16, SSNE_COST_ALL);
+  const ssne_cost_machine machine = ssne_cost_reference();
+  ssne_cost_item items[SSNE_COST_ITEMS];
+  const int count = ssne_cost_iteration(&p, &machine, items);
+  int64_t gathered = 0;
+  for (int i = 0; i < count; i++)
+    if (items[i].kind == SSNE_COST_ALLGATHERV)
+      gathered += ssne_cost_received(&p, &items[i], 3).received;
+  CHECK_NEAR((double)gathered, 15.0 / 16 * (8.0 * (1 << 20) + 4.0 * (double)p.nodes), 32);
+}
+
+/* 70,000 digits on one core: 12.42 ms an iteration (docs/scaling.md). */
+static void check_measured(void) {
+  const ssne_cost_problem p = problem_of(70000, 1, SSNE_COST_NEAR);
+  const ssne_cost_machine machine = ssne_cost_reference();
+  const ssne_cost_network network = ssne_cost_fast_network();
+  CHECK_NEAR(ssne_cost_iteration_seconds(&p, &machine, &network), 12.42e-3, 1e-3);
+  ssne_cost_item items[SSNE_COST_ITEMS];
+  const int count = ssne_cost_iteration(&p, &machine, items);
+  for (int i = 0; i < count; i++) CHECK(items[i].kind == SSNE_COST_COMPUTE);
+}
+
+int main(void) {
+  check_workers();
+  for (int ranks = 2; ranks <= 256; ranks = 3 * ranks - 1) {
+    check_routes(ranks, SSNE_COST_NEAR);
+    check_routes(ranks, SSNE_COST_ALL);
+  }
+  check_all();
+  check_measured();
+  return check_result();
+}
