@@ -127,6 +127,20 @@ static void write_shares(FILE *file, const request *q, const ssne_cost_item *ite
     fprintf(file, " %" PRId64, item->bytes / q->problem.ranks);
 }
 
+/* Bruck's algorithm, which MPI libraries choose where so little is sent, as messages. */
+static void write_turns(FILE *file, const request *q, const ssne_cost_item *item, int rank,
+                        int tag) {
+  const int ranks = q->problem.ranks;
+  for (int step = 1; step < ranks; step *= 2) {
+    const int to = (rank + step) % ranks, from = (rank - step + ranks) % ranks;
+    fprintf(file, "%d irecv %d %d %" PRId64 " " BYTES "\n", rank, from, tag,
+            item->bytes * ranks / 2);
+    fprintf(file, "%d isend %d %d %" PRId64 " " BYTES "\n", rank, to, tag, item->bytes * ranks / 2);
+    fprintf(file, "%d wait %d %d %d\n", rank, from, rank, tag);
+    fprintf(file, "%d wait %d %d %d\n", rank, rank, to, tag);
+  }
+}
+
 static void write_item(FILE *file, const request *q, const ssne_cost_item *item, int rank,
                        int tag) {
   const double seconds = ssne_cost_compute(&q->problem, item, rank);
@@ -148,8 +162,7 @@ static void write_item(FILE *file, const request *q, const ssne_cost_item *item,
     fputs(" 0 " BYTES "\n", file);
     break;
   case SSNE_COST_ALLTOALL:
-    fprintf(file, "%d alltoall %" PRId64 " %" PRId64 " " BYTES " " BYTES "\n", rank, item->bytes,
-            item->bytes);
+    write_turns(file, q, item, rank, tag);
     break;
   case SSNE_COST_ALLTOALLV:
   case SSNE_COST_MESSAGES:
