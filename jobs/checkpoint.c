@@ -293,6 +293,7 @@ ssne_code checkpoint_load(checkpoint *c, int64_t iteration, ssne_tsne_state *sta
   }
   if (!*found) ssne_tsne_state_reset(&c->partition, state); /* of what was read before it failed */
   c->written = ssne_clock();
+  c->watched = state->steps;
   if (*found || iteration < 0) return SSNE_OK;
   return no_such_iteration(c, iteration, slots, err);
 }
@@ -302,7 +303,8 @@ ssne_code checkpoint_load(checkpoint *c, int64_t iteration, ssne_tsne_state *sta
 static bool is_due(const checkpoint *c, const ssne_tsne_state *s) {
   const double passed = ssne_clock() - c->written;
   if (c->rule.never) return false;
-  if (c->rule.iterations > 0) return s->steps % c->rule.iterations == 0;
+  if (c->rule.iterations > 0)
+    return s->steps / c->rule.iterations > c->watched / c->rule.iterations;
   if (c->rule.seconds > 0) return passed >= c->rule.seconds;
   return passed >= LEAST_SECONDS && passed >= LEAST_WORK * c->cost;
 }
@@ -313,6 +315,7 @@ ssne_code checkpoint_watch(void *context, const ssne_tsne_state *state, ssne_err
   char what[64];
   int wish = GO_ON; /* when one is due is for rank 0 to say: clocks differ */
   if (c->j->rank == 0 && is_due(c, state)) wish = SAVE;
+  c->watched = state->steps;
   if (ssne_stop_wanted(c->j->stop)) wish = STOP;
   SSNE_TRY(ssne_mpi_check(MPI_Allreduce(MPI_IN_PLACE, &wish, 1, MPI_INT, MPI_MAX, c->j->comm),
                           "MPI_Allreduce", err));

@@ -25,6 +25,7 @@ typedef struct checkpoint {
   checkpoint_rule rule;
   ssne_partition partition; /* of the rows in the order of the descent */
   int64_t history_length, most_steps;
+  int64_t watched;   /* steps when it was last asked whether one is due */
   ssne_store *store; /* NULL until the first is written */
   int slot;          /* the latest; -1: none */
   int64_t history;   /* entries in the file */

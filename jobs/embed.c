@@ -8,6 +8,7 @@
 #include "shardsne/clock.h"
 #include "shardsne/exchange.h"
 #include "shardsne/memory.h"
+#include "shardsne/petsc.h"
 #include "shardsne/render.h"
 #include "shardsne/traffic.h"
 
@@ -79,10 +80,12 @@ static ssne_code make_spectral_start(embedding *e, ssne_error *err) {
   ssne_moment since = ssne_moment_now();
   bool or_pca = false;
   if (e->resumed || !embedding_starts_spectral(e, &or_pca)) return SSNE_OK;
-  const ssne_code code = ssne_start_spectral(&e->affinities, (uint64_t)o->seed, o->petsc,
-                                             e->j->threads, e->j->comm, e->state.xy, err);
+  const ssne_petsc_options petsc = embedding_petsc_options(e);
+  const ssne_code code =
+      ssne_start_spectral(&e->affinities, (uint64_t)o->seed, &petsc, e->j->threads, e->j->stop,
+                          e->j->comm, e->state.xy, err);
   ssne_stages_lap(&e->j->stages, "spectral start", e->partition.own_rows, &since);
-  if (code == SSNE_OK) return SSNE_OK;
+  if (code == SSNE_OK || code == SSNE_STOPPED) return code;
   if (code != SSNE_FAILED || !or_pca) return ssne_fail_in(err, "--init %s", o->init);
   ssne_log_warn(e->j->log, "the start is that of --init pca: %s", err->text);
   return SSNE_OK;
@@ -139,7 +142,10 @@ ssne_force_options embedding_force_options(const embedding *e) {
 
 static ssne_tsne_options schedule_of(const embedding *e) {
   const embed_options *o = &e->j->options.embed;
-  return (ssne_tsne_options){.early_iterations = o->early_iterations,
+  return (ssne_tsne_options){.optimiser = embedding_uses_tao(e) ? SSNE_OPTIMISER_TAO
+                                                                : SSNE_OPTIMISER_DESCENT,
+                             .petsc = embedding_petsc_options(e),
+                             .early_iterations = o->early_iterations,
                              .iterations = o->iterations,
                              .exaggeration = o->exaggeration,
                              .late_exaggeration = o->late_exaggeration,
@@ -159,13 +165,12 @@ static ssne_code watch(void *context, const ssne_tsne_state *state, ssne_error *
 }
 
 static ssne_code descend(embedding *e, ssne_error *err) {
-  const int64_t steps = e->state.steps, records = e->state.history_count;
   ssne_traffic before, after;
   ssne_traffic_now(&before);
-  SSNE_TRY(ssne_tsne_descend(&e->affinities, &e->schedule, watch, e, e->j->comm, e->j->log,
-                             &e->j->stages, &e->state, err));
+  SSNE_TRY(ssne_tsne_descend(&e->affinities, &e->schedule, watch, e, e->j->stop, e->j->comm,
+                             e->j->log, &e->j->stages, &e->state, err));
   ssne_traffic_now(&after);
-  work_account_descent(e, steps, records);
+  work_account_descent(e);
   after = ssne_traffic_between(&before, &after);
   SSNE_TRY(ssne_traffic_record(&after, "descent", e->j->comm, e->j->log, err));
   return ssne_order_to_rows(&e->order, &e->partition, e->j->comm, e->state.xy, err);
@@ -328,8 +333,10 @@ static ssne_code embed(embedding *e, ssne_error *err) {
         job_sign(e->j, e->store, err)); /* what it kept serves, but the file is this program's */
   const ssne_edit begun[] = {ssne_edit_text("embed_complete", "no"),
                              ssne_edit_text("embed_options", e->recorded),
-                             ssne_edit_text("slurm_job", job_of_slurm())};
-  SSNE_TRY(ssne_store_change(e->store, begun, 3, err));
+                             ssne_edit_text("slurm_job", job_of_slurm()),
+                             ssne_edit_text("library_petsc", ssne_petsc_library())};
+  const bool petsc = embedding_starts_spectral(e, NULL) || embedding_uses_tao(e);
+  SSNE_TRY(ssne_store_change(e->store, begun, petsc ? 4 : 3, err));
   SSNE_TRY(compute(e, err));
   return ssne_store_close(&e->store, err);
 }

@@ -243,6 +243,16 @@ bool embedding_starts_spectral(const embedding *e, bool *or_pca) {
   return either || strcmp(init, "spectral") == 0;
 }
 
+bool embedding_uses_tao(const embedding *e) {
+  return strcmp(e->j->options.embed.optimizer, "tao") == 0;
+}
+
+ssne_petsc_options embedding_petsc_options(const embedding *e) {
+  return (ssne_petsc_options){.text = e->j->options.embed.petsc,
+                              .shared =
+                                  embedding_starts_spectral(e, NULL) && embedding_uses_tao(e)};
+}
+
 bool embedding_starts_from_file(const embedding *e) {
   const char *init = e->j->options.embed.init;
   return strcmp(init, "pca") != 0 && strcmp(init, "random") != 0 &&
@@ -266,13 +276,26 @@ static ssne_code read_own_start(embedding *e, source *from, ssne_error *err) {
   return SSNE_OK;
 }
 
+/* Collective: what needs PETSc, and what of it is out of place. */
+static ssne_code check_petsc(const embedding *e, ssne_error *err) {
+  const embed_options *o = &e->j->options.embed;
+  const bool spectral = embedding_starts_spectral(e, NULL), tao = embedding_uses_tao(e);
+  if (o->petsc && !spectral && !tao)
+    return ssne_fail(err, SSNE_USAGE,
+                     "--petsc is for --init spectral and --optimizer tao, and --init is %s",
+                     o->init);
+  if (tao && o->snapshot_every % SSNE_HISTORY_EVERY != 0)
+    return ssne_fail(err, SSNE_USAGE,
+                     "--snapshot-every %" PRId64 " with --optimizer tao: give a multiple of %d",
+                     o->snapshot_every, SSNE_HISTORY_EVERY);
+  if (!spectral && !tao) return SSNE_OK;
+  const char *what = spectral ? "--init spectral (pca is the default)" : "--optimizer tao";
+  return ssne_agree(e->j->comm, e->j->rank == 0 ? ssne_petsc_check(what, err) : SSNE_OK, err);
+}
+
 ssne_code embedding_read_start(embedding *e, ssne_error *err) {
   source from = {.store = NULL};
-  if (embedding_starts_spectral(e, NULL))
-    return ssne_agree(e->j->comm, e->j->rank == 0 ? ssne_petsc_check(err) : SSNE_OK, err);
-  if (e->j->options.embed.petsc)
-    return ssne_fail(err, SSNE_USAGE, "--petsc is for --init spectral, and --init is %s",
-                     e->j->options.embed.init);
+  SSNE_TRY(check_petsc(e, err));
   if (!embedding_starts_from_file(e)) return SSNE_OK;
   SSNE_TRY(source_open(e->j->options.embed.init, e->j->comm, &from, err));
   const ssne_code code = ssne_agree(e->j->comm, read_own_start(e, &from, err), err);

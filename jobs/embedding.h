@@ -72,6 +72,12 @@ ssne_code embedding_load_rows(embedding *e, ssne_error *err);
 /* Whether --init asks for a spectral start, and (*or_pca, may be NULL) whether PCA will do. */
 bool embedding_starts_spectral(const embedding *e, bool *or_pca);
 
+/* Whether the later iterations are TAO's. */
+bool embedding_uses_tao(const embedding *e);
+
+/* --petsc, for whichever of the two wants it. */
+ssne_petsc_options embedding_petsc_options(const embedding *e);
+
 /* Whether --init names a file. */
 bool embedding_starts_from_file(const embedding *e);
 

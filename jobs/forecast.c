@@ -29,7 +29,8 @@ static int64_t peak_bytes(const embedding *e) {
   const int64_t reading = ssne_rows_bytes(p, e->from.columns, &rows);
   const int64_t searching = ssne_search_bytes(p, embedding_columns(e), &search);
   const int64_t start = embedding_starts_spectral(e, NULL) ? ssne_start_spectral_bytes(p) : 0;
-  const int64_t descending = affinities + most(ssne_tsne_bytes(p, e->k, &forces), start);
+  const int64_t tao = embedding_uses_tao(e) ? ssne_tsne_tao_bytes(p) : 0;
+  const int64_t descending = affinities + most(ssne_tsne_bytes(p, e->k, &forces) + tao, start);
   return PROGRAM_BYTES + (e->j->options.extract.model ? TORCH_BYTES : 0) + order +
          most(most(reading, searching), most(affinities_peak, descending));
 }

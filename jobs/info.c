@@ -15,21 +15,14 @@ static const ssne_set shown[] = {
     SSNE_SET_NEIGHBOUR_INDEX, SSNE_SET_NEIGHBOUR_DISTANCE, SSNE_SET_COORDINATES,
     SSNE_SET_NORMALIZED,      SSNE_SET_SNAPSHOTS,          SSNE_SET_SNAPSHOT_ITERATION};
 
-static const char *const attributes[] = {"program",
-                                         "revision",
-                                         "library_torch",
-                                         "library_hdf5",
-                                         "library_mpi",
-                                         "created",
-                                         "model",
-                                         "model_digest",
-                                         "device",
-                                         "samples_digest",
-                                         "features_digest",
-                                         "extract_complete",
-                                         "neighbours_complete",
-                                         "embed_complete",
-                                         "extract_options",
+static const char *const attributes[] = {"program",          "revision",
+                                         "library_torch",    "library_hdf5",
+                                         "library_mpi",      "library_petsc",
+                                         "created",          "model",
+                                         "model_digest",     "device",
+                                         "samples_digest",   "features_digest",
+                                         "extract_complete", "neighbours_complete",
+                                         "embed_complete",   "extract_options",
                                          "embed_options"};
 
 /* Digests are collective; printing is rank 0's. */

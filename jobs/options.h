@@ -26,7 +26,7 @@ typedef struct extract_options {
 typedef struct embed_options {
   char *features, *labels; /* of `embed` alone; see embed_input_group */
   bool dry_run;            /* likewise */
-  char *init, *petsc, *metric, *neighbours, *repulsion, *mesh_order;
+  char *init, *optimizer, *petsc, *metric, *neighbours, *repulsion, *mesh_order;
   char *checkpoint_every;
   int64_t resume_from;    /* -1: the latest checkpoint */
   int64_t snapshot_every; /* 0: none */

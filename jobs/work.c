@@ -104,14 +104,13 @@ void work_account_affinities(const embedding *e) {
                          (double)e->affinities.start[e->partition.own_rows]));
 }
 
-void work_account_descent(const embedding *e, int64_t steps, int64_t records) {
+void work_account_descent(const embedding *e) {
   const ssne_force_options *forces = &e->schedule.forces;
   const double rows = (double)e->partition.own_rows;
   const double entries = (double)e->affinities.start[e->partition.own_rows];
-  const double evaluations = (double)(e->state.steps - steps + 1);
+  const double evaluations = (double)e->state.evaluations;
   add(e, "attraction", evaluations, work_of_attraction(rows, entries));
-  add(e, "attraction", (double)(e->state.history_count - records),
-      work_of_divergence(rows, entries));
+  add(e, "attraction", (double)e->state.divergences, work_of_divergence(rows, entries));
   if (!ssne_force_uses_mesh(forces, e->partition.rows)) {
     if (!(forces->tail_df < 1) && !(forces->tail_df > 1)) /* others have no formula */
       add(e, "repulsion", evaluations, work_of_pairs(rows * (double)e->partition.rows));

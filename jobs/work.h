@@ -39,9 +39,9 @@ work work_of_transform(double columns, double rows);
 work work_of_gathering(double points, int order);
 
 /* Adds to the job's stages what this rank has done: of a search of the neighbours; of P, once it is
- * built; and of a descent that began at step `steps` with so many records in its history. */
+ * built; and of a descent. */
 void work_account_search(const embedding *e);
 void work_account_affinities(const embedding *e);
-void work_account_descent(const embedding *e, int64_t steps, int64_t records);
+void work_account_descent(const embedding *e);
 
 #endif

@@ -11,9 +11,11 @@
 #include "shardsne/log.h"
 #include "shardsne/neighbour_list.h"
 #include "shardsne/order.h"
+#include "shardsne/petsc.h"
 #include "shardsne/rows.h"
 #include "shardsne/stages.h"
 #include "shardsne/status.h"
+#include "shardsne/stop.h"
 #include <mpi.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -73,16 +75,18 @@ void ssne_start_random(const ssne_partition *partition, uint64_t seed, float *xy
 /* Collective. The two leading non-trivial eigenvectors of the normalised graph Laplacian of P, each
  * divided by the roots of the degrees (Belkin & Niyogi 2003): of D^-1 P, D = diag(sum_j p_ij),
  * scaled by one factor and with noise as in the PCA start; in places, unlike that. `xy`
- * [own_rows, 2]; `options` are PETSc's own (petsc.h), read on rank 0, and may be NULL.
+ * [own_rows, 2]; `options` are read on rank 0.
  *
  * Signs and the basis of an eigenspace are settled by two random vectors r_0, r_1: column q is the
  * projection of r_q on the eigenspace, made orthogonal to column 0 where that is of the same one.
  * Eigenvalues closer than 1e-6 count as equal, up to 15 to the second.
  *
  * SSNE_FAILED, and `xy` as it was, where there is no PETSc, a solve does not converge, too many
- * eigenvalues are equal, or the graph is in pieces: its second eigenvalue within 1e-7 of 1. */
-ssne_code ssne_start_spectral(const ssne_affinities *affinities, uint64_t seed, const char *options,
-                              int threads, MPI_Comm comm, float *xy, ssne_error *err);
+ * eigenvalues are equal, or the graph is in pieces: its second eigenvalue within 1e-7 of 1;
+ * SSNE_STOPPED once any rank's `stop`, which may be NULL, is wanted. */
+ssne_code ssne_start_spectral(const ssne_affinities *affinities, uint64_t seed,
+                              const ssne_petsc_options *options, int threads, const ssne_stop *stop,
+                              MPI_Comm comm, float *xy, ssne_error *err);
 
 /* Not collective. Bytes that it takes on a rank beside P: most on rank 0, where the solver is. */
 int64_t ssne_start_spectral_bytes(const ssne_partition *partition);
@@ -127,6 +131,11 @@ ssne_code ssne_objective_create(const ssne_affinities *affinities,
 ssne_code ssne_objective_evaluate(ssne_objective *objective, const float *xy, double exaggeration,
                                   float *force, double *kl, ssne_error *err);
 
+/* Not collective, the same on every rank. The function whose gradient is four times the force, of
+ * the latest evaluation, which must have asked for KL: KL with p_ij times `exaggeration` in the
+ * attraction alone, sum p_ij log p_ij - exaggeration sum p_ij log K_ij + log Z. 1: KL itself. */
+double ssne_objective_value(const ssne_objective *objective, double exaggeration);
+
 /* Collective. What each own row has to do with KL(P || Q) at `xy` [own_rows, 2]: part [own_rows]
  * becomes sum_j p_ij log(p_ij / q_ij) of its row of P. The parts of all rows add up to KL; one may
  * be negative. */
@@ -145,7 +154,14 @@ void ssne_objective_destroy(ssne_objective **objective);
 
 /* --- descent ----------------------------------------------------------------------------- */
 
+typedef enum ssne_optimiser {
+  SSNE_OPTIMISER_DESCENT, /* gradient descent with momentum and gains */
+  SSNE_OPTIMISER_TAO      /* that in the early phase; PETSc's TAO in the later one */
+} ssne_optimiser;
+
 typedef struct ssne_tsne_options {
+  ssne_optimiser optimiser;
+  ssne_petsc_options petsc; /* for TAO */
   int64_t early_iterations; /* with `exaggeration` */
   int64_t iterations;       /* after those, with `late_exaggeration` */
   double exaggeration, late_exaggeration;
@@ -184,7 +200,9 @@ typedef struct ssne_tsne_state {
   int64_t history_count;     /* entries that have been written */
   double seconds;            /* of work that led here */
   int64_t mesh[2];           /* that of the latest evaluation: ssne_objective_mesh */
-  double mesh_nodes;         /* of all evaluations of this process, added up */
+  /* of this process: evaluations of the forces, those of KL among them, and nodes of all meshes */
+  int64_t evaluations, divergences;
+  double mesh_nodes;
 } ssne_tsne_state;
 
 /* Not collective. A state of no steps, with all coordinates 0. Free with ssne_tsne_state_free, also
@@ -197,18 +215,29 @@ void ssne_tsne_state_free(ssne_tsne_state *state);
 /* Not collective. Makes a state one of no steps again. */
 void ssne_tsne_state_reset(const ssne_partition *partition, ssne_tsne_state *state);
 
-/* Called after every step with the state, which it may keep a copy of: a descent that begins from
- * that goes on to the same bits, on any number of ranks and threads. Collective, and returns the
- * same on every rank: an error, or SSNE_STOPPED, ends the descent. */
+/* Called with the state after every step of the descent, after every segment of TAO's phase, and
+ * where a stop is wanted within one, with the state that the segment began from. It may keep a
+ * copy: a descent that begins from that goes on to the same bits, on any number of ranks and
+ * threads. Collective, and returns the same on every rank: an error, or SSNE_STOPPED, ends the
+ * descent. */
 typedef ssne_code ssne_tsne_watch(void *context, const ssne_tsne_state *state, ssne_error *err);
 
 /* Collective. Moves the state's coordinates to the embedding by gradient descent with momentum and
  * per-coordinate gains (+0.2, x0.8, floor 0.01; Jacobs 1988). Points that shoot off are brought
  * back, and `log` told. `watch` may be NULL. Adds its stages to `stages`. Fails where coordinates
- * stop being finite. */
+ * stop being finite.
+ *
+ * With SSNE_OPTIMISER_TAO the later phase is TAO's, on rank 0, with evaluations by all: segments up
+ * to the next multiple of SSNE_HISTORY_EVERY steps, each of which begins with no more than the
+ * coordinates, so that these are all its state. Ends early where a segment makes no iteration.
+ * SSNE_STOPPED within one evaluation once any rank's `stop`, which may be NULL, is wanted. */
 ssne_code ssne_tsne_descend(const ssne_affinities *affinities, const ssne_tsne_options *options,
-                            ssne_tsne_watch *watch, void *context, MPI_Comm comm, ssne_log *log,
-                            ssne_stages *stages, ssne_tsne_state *state, ssne_error *err);
+                            ssne_tsne_watch *watch, void *context, const ssne_stop *stop,
+                            MPI_Comm comm, ssne_log *log, ssne_stages *stages,
+                            ssne_tsne_state *state, ssne_error *err);
+
+/* Not collective. Bytes that TAO's phase takes on a rank beside that: most on rank 0. */
+int64_t ssne_tsne_tao_bytes(const ssne_partition *partition);
 
 /* Not collective. Bytes the descent takes on a rank beside P, for a map as wide as one of so many
  * rows usually becomes; an estimate, since nobody knows how many ghosts a rank will have. */

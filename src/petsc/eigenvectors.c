@@ -1,11 +1,10 @@
-/* The module with PETSc and SLEPc. They run on one process, with MPI_COMM_SELF for their world. */
-#include "module.h"
+/* Eigenvectors by SLEPc. */
+#include "session.h"
 
 #include "shardsne/random.h"
 
 #include <inttypes.h>
 #include <slepceps.h>
-#include <stdbool.h>
 #include <string.h>
 
 #define TOLERANCE 1e-9 /* of a residual, relative to the eigenvalue */
@@ -16,8 +15,8 @@
 typedef struct solver {
   const ssne_petsc_matrix *matrix;
   const ssne_petsc_wish *wish;
-  ssne_error *err;
-  bool told; /* err says what went wrong */
+  session session;
+  double *vector; /* of the caller */
   Mat a;
   Vec *basis;     /* [1 + most] `known`, then what was found */
   double *value;  /* [most] falling */
@@ -25,37 +24,6 @@ typedef struct solver {
   int64_t solves; /* begun */
   Vec start;      /* of the present solve */
 } solver;
-
-/* --- errors ------------------------------------------------------------------------------ */
-
-/* PETSc calls it where an error begins, and again on the way back. */
-static PetscErrorCode take_error(MPI_Comm comm, int line, const char *function, const char *file,
-                                 PetscErrorCode code, PetscErrorType type, const char *message,
-                                 void *context) {
-  solver *s = context;
-  const char *meaning = NULL;
-  (void)comm, (void)line, (void)file;
-  if (type != PETSC_ERROR_INITIAL || s->told) return code;
-  PetscErrorMessage(code, &meaning, NULL);
-  ssne_fail(s->err, SSNE_FAILED, "PETSc: %s: %s (%s)", meaning ? meaning : "error", message,
-            function);
-  s->told = true;
-  return code;
-}
-
-static ssne_code status_of(solver *s, PetscErrorCode code) {
-  if (code == 0 && !s->told) return SSNE_OK;
-  if (!s->told) ssne_fail(s->err, SSNE_FAILED, "PETSc: error %d", (int)code);
-  return s->err->code;
-}
-
-/* Ends what PETSc is doing with an error of our own. */
-#define GIVE_UP(s, code, ...)                                                                      \
-  do {                                                                                             \
-    ssne_fail((s)->err, code, __VA_ARGS__);                                                        \
-    (s)->told = true;                                                                              \
-    return PETSC_ERR_USER;                                                                         \
-  } while (0)
 
 /* --- one solve --------------------------------------------------------------------------- */
 
@@ -67,10 +35,10 @@ static PetscErrorCode multiply(Mat a, Vec x, Vec y) {
   PetscCall(MatShellGetContext(a, &s));
   PetscCall(VecGetArrayRead(x, &from));
   PetscCall(VecGetArrayWrite(y, &to));
-  if (s->matrix->multiply(s->matrix->context, from, to, s->err) != SSNE_OK) s->told = true;
+  s->session.told = s->matrix->multiply(s->matrix->context, from, to, s->session.err) != SSNE_OK;
   PetscCall(VecRestoreArrayRead(x, &from));
   PetscCall(VecRestoreArrayWrite(y, &to));
-  PetscFunctionReturn(s->told ? PETSC_ERR_USER : 0);
+  PetscFunctionReturn(s->session.told ? PETSC_ERR_USER : 0);
 }
 
 /* Keeps the values falling. */
@@ -129,11 +97,12 @@ static PetscErrorCode solve_with(solver *s, EPS eps, int64_t wanted) {
   PetscCall(EPSGetConverged(eps, &found));
   PetscCall(EPSGetIterationNumber(eps, &iterations));
   if (found < wanted)
-    GIVE_UP(s, SSNE_FAILED,
-            "SLEPc found %" PRId64 " of %" PRId64 " eigenvectors in %" PRId64
-            " iterations: allow more with --petsc \"-eps_max_it N\", or a larger residual with "
-            "\"-eps_tol 1e-6\"",
-            (int64_t)found, wanted, (int64_t)iterations);
+    SESSION_GIVE_UP(
+        &s->session, SSNE_FAILED,
+        "SLEPc found %" PRId64 " of %" PRId64 " eigenvectors in %" PRId64
+        " iterations: allow more with --petsc \"-eps_max_it N\", or a larger residual with "
+        "\"-eps_tol 1e-6\"",
+        (int64_t)found, wanted, (int64_t)iterations);
   for (PetscInt i = 0; i < wanted; i++) PetscCall(insert(s, eps, i));
   PetscFunctionReturn(0);
 }
@@ -156,8 +125,9 @@ static PetscErrorCode find(solver *s) {
   PetscCall(solve(s, s->wish->wanted));
   while (s->count < s->matrix->rows - 1) {
     if (s->count == s->wish->most)
-      GIVE_UP(s, SSNE_FAILED, "more than %" PRId64 " eigenvalues are as good as equal, at %.9g",
-              s->wish->most - last, s->value[last]);
+      SESSION_GIVE_UP(&s->session, SSNE_FAILED,
+                      "more than %" PRId64 " eigenvalues are as good as equal, at %.9g",
+                      s->wish->most - last, s->value[last]);
     PetscCall(solve(s, 1));
     if (s->value[s->count - 1] <= s->value[last] - s->wish->close) break;
   }
@@ -174,78 +144,50 @@ static PetscErrorCode fill(Vec v, const double *from, int64_t rows) {
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode copy_out(const solver *s, double *vector) {
+static PetscErrorCode copy_out(const solver *s) {
   const PetscScalar *from = NULL;
   PetscFunctionBeginUser;
   for (int64_t i = 0; i < s->count; i++) {
     PetscCall(VecGetArrayRead(s->basis[1 + i], &from));
-    memcpy(vector + i * s->matrix->rows, from, (size_t)s->matrix->rows * sizeof *from);
+    memcpy(s->vector + i * s->matrix->rows, from, (size_t)s->matrix->rows * sizeof *from);
     PetscCall(VecRestoreArrayRead(s->basis[1 + i], &from));
   }
   PetscFunctionReturn(0);
 }
 
-/* A misspelt option would do nothing and say nothing. */
-static PetscErrorCode refuse_unused(solver *s) {
-  PetscInt count = 0;
-  char **names = NULL, **values = NULL, first[128] = "";
+static PetscErrorCode work_with(solver *s, Vec *like) {
+  const PetscInt rows = (PetscInt)s->matrix->rows;
   PetscFunctionBeginUser;
-  PetscCall(PetscOptionsLeftGet(NULL, &count, &names, &values));
-  if (count > 0) snprintf(first, sizeof first, "%s", names[0]);
-  PetscCall(PetscOptionsLeftRestore(NULL, &count, &names, &values));
-  if (first[0])
-    GIVE_UP(s, SSNE_USAGE, "--petsc: -%s is no option of what PETSc and SLEPc did here", first);
+  PetscCall(MatCreateShell(PETSC_COMM_SELF, rows, rows, rows, rows, s, &s->a));
+  PetscCall(MatShellSetOperation(s->a, MATOP_MULT, (void (*)(void))multiply));
+  PetscCall(MatCreateVecs(s->a, like, &s->start));
+  PetscCall(VecDuplicateVecs(*like, (PetscInt)(1 + s->wish->most + 1), &s->basis));
+  PetscCall(fill(s->basis[0], s->wish->known, rows));
+  PetscCall(find(s));
+  PetscCall(copy_out(s));
   PetscFunctionReturn(0);
 }
 
-static PetscErrorCode work(solver *s, double *vector) {
-  const PetscInt rows = (PetscInt)s->matrix->rows;
+static PetscErrorCode work(void *context) {
+  solver *s = context;
   Vec like = NULL;
   PetscFunctionBeginUser;
-  if (s->wish->options) PetscCall(PetscOptionsInsertString(NULL, s->wish->options));
-  PetscCall(MatCreateShell(PETSC_COMM_SELF, rows, rows, rows, rows, s, &s->a));
-  PetscCall(MatShellSetOperation(s->a, MATOP_MULT, (void (*)(void))multiply));
-  PetscCall(MatCreateVecs(s->a, &like, &s->start));
-  PetscCall(VecDuplicateVecs(like, (PetscInt)(1 + s->wish->most + 1), &s->basis));
-  PetscCall(fill(s->basis[0], s->wish->known, rows));
-  PetscCall(find(s));
-  PetscCall(copy_out(s, vector));
-  PetscCall(refuse_unused(s));
+  const PetscErrorCode worked = work_with(s, &like);
   PetscCall(VecDestroyVecs((PetscInt)(1 + s->wish->most + 1), &s->basis));
   PetscCall(VecDestroy(&like));
   PetscCall(VecDestroy(&s->start));
   PetscCall(MatDestroy(&s->a));
-  PetscFunctionReturn(0);
+  PetscFunctionReturn(worked);
 }
 
-/* Not MPI_COMM_WORLD: the other ranks take no part. Signals are the program's, and no file in the
- * home folder has a say. */
-static PetscErrorCode begin(void) {
-  char name[] = "shardsne", signals[] = "-no_signal_handler", files[] = "-skip_petscrc";
-  char *words[] = {name, signals, files, NULL}, **argv = words;
-  int argc = 3;
-  PETSC_COMM_WORLD = MPI_COMM_SELF;
-  return SlepcInitialize(&argc, &argv, NULL, NULL);
-}
-
-static ssne_code eigenvectors(const ssne_petsc_matrix *matrix, const ssne_petsc_wish *wish,
-                              double *value, double *vector, int64_t *count, ssne_error *err) {
-  solver s = {.matrix = matrix, .wish = wish, .err = err, .value = value};
-  if (matrix->rows > PETSC_MAX_INT)
-    return ssne_fail(err, SSNE_FAILED,
-                     "%" PRId64 " rows are more than this PETSc counts: at most %" PRId64
-                     " (its 64-bit build has no such limit)",
-                     matrix->rows, (int64_t)PETSC_MAX_INT);
-  if (begin() != 0) return ssne_fail(err, SSNE_FAILED, "PETSc could not be started");
-  PetscErrorCode code = PetscPushErrorHandler(take_error, &s);
-  if (code == 0) code = work(&s, vector);
-  const ssne_code status = status_of(&s, code);
-  PetscPopErrorHandler();
-  if (SlepcFinalize() != 0 && status == SSNE_OK)
-    return ssne_fail(err, SSNE_FAILED, "PETSc could not be ended");
+ssne_code eigenvectors(const ssne_petsc_matrix *matrix, const ssne_petsc_wish *wish, double *value,
+                       double *vector, int64_t *count, ssne_error *err) {
+  solver s = {
+      .matrix = matrix, .wish = wish, .session = {.err = err}, .value = value, .vector = vector};
+  const ssne_code code = session_run(&s.session, matrix->rows, &wish->options, false, work, &s);
   *count = s.count;
-  return status;
+  return code;
 }
 
 extern const ssne_petsc_table ssne_petsc;
-const ssne_petsc_table ssne_petsc = {.eigenvectors = eigenvectors};
+const ssne_petsc_table ssne_petsc = {.eigenvectors = eigenvectors, .minimise = minimise};

@@ -12,6 +12,8 @@
 typedef struct ssne_petsc_table {
   ssne_code (*eigenvectors)(const ssne_petsc_matrix *matrix, const ssne_petsc_wish *wish,
                             double *value, double *vector, int64_t *count, ssne_error *err);
+  ssne_code (*minimise)(const ssne_petsc_function *function, const ssne_petsc_limits *limits,
+                        double *x, ssne_petsc_end *end, ssne_error *err);
 } ssne_petsc_table;
 
 #endif

@@ -20,7 +20,8 @@ struct ssne_objective {
   const ssne_attraction_backend *attraction;
   const ssne_repulsion_backend *repulsion;
   void *attraction_state, *repulsion_state;
-  double z; /* the sum of the kernel over all pairs, of the latest evaluation */
+  double z;      /* the sum of the kernel over all pairs, of the latest evaluation */
+  double spread; /* sum over all ranks of -p_ij log K_ij, of the latest that asked for KL */
   int64_t evaluations;
   ssne_stage sharing, attracting, repelling, summing; /* of all evaluations */
 };
@@ -160,11 +161,16 @@ ssne_code ssne_objective_evaluate(ssne_objective *o, const float *xy, double exa
   SSNE_TRY(ssne_exact_reduce(sums, SUMS, o->comm, err));
   o->z = ssne_exact_value(&sums[POTENTIAL]);
   combine(o, sums, exaggeration, o->z, force);
-  if (kl)
-    *kl = o->affinities->entropy + ssne_exact_value(&sums[SPREAD]) + o->affinities->sum * log(o->z);
+  o->spread = ssne_exact_value(&sums[SPREAD]);
+  if (kl) *kl = ssne_objective_value(o, 1);
   ssne_stage_lap(&o->summing, &since);
   o->evaluations++;
   return SSNE_OK;
+}
+
+double ssne_objective_value(const ssne_objective *o, double exaggeration) {
+  const ssne_affinities *a = o->affinities;
+  return a->entropy + exaggeration * o->spread + a->sum * log(o->z);
 }
 
 ssne_code ssne_objective_parts(ssne_objective *o, const float *xy, double *part, ssne_error *err) {

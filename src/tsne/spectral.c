@@ -23,6 +23,7 @@
 typedef struct spectrum {
   const ssne_affinities *affinities;
   int threads;
+  const ssne_stop *stop;
   MPI_Comm comm;
   double *x;       /* [rows] the vector to be multiplied, on every rank */
   double *own;     /* [own_rows] the product */
@@ -48,9 +49,11 @@ static void multiply_own(const spectrum *s) {
   }
 }
 
-/* Collective: all[] = P x on rank 0, x of rank 0. */
+/* Collective: all[] = P x on rank 0, x of rank 0; SSNE_STOPPED where any rank is asked to stop. */
 static ssne_code multiply_all(spectrum *s, double *all, ssne_error *err) {
   const ssne_partition *p = &s->affinities->partition;
+  SSNE_TRY(
+      ssne_stop_agree(s->stop, "in the spectral start, with the neighbours kept", s->comm, err));
   SSNE_TRY(ssne_broadcast(s->x, p->rows * (int64_t)sizeof *s->x, 0, s->comm, err));
   multiply_own(s);
   return ssne_gather(s->own, p->own_rows, all, s->counts, sizeof *s->own, 0, s->comm, err);
@@ -70,13 +73,14 @@ static ssne_code multiply(void *context, const double *x, double *y, ssne_error 
   return SSNE_OK;
 }
 
-/* The other ranks: help until rank 0 has done, or given up. */
+/* The other ranks: help until rank 0 has done, or given up, as it does after what failed on all. */
 static ssne_code help(spectrum *s, ssne_error *err) {
+  ssne_code code = SSNE_OK;
   for (;;) {
     int what = END;
     SSNE_TRY(ssne_broadcast(&what, sizeof what, 0, s->comm, err));
-    if (what == END) return SSNE_OK;
-    SSNE_TRY(multiply_all(s, NULL, err));
+    if (what == END) return code;
+    code = multiply_all(s, NULL, err);
   }
 }
 
@@ -122,11 +126,11 @@ static void place(spectrum *s, const double *value, int64_t count) {
   for (int64_t i = 0; i < 2 * rows; i++) s->xy[i] *= SSNE_START_DEVIATION / sqrt(squares);
 }
 
-static ssne_code find(spectrum *s, const char *options, ssne_error *err) {
+static ssne_code find(spectrum *s, const ssne_petsc_options *options, ssne_error *err) {
   const int64_t rows = s->affinities->partition.rows;
   const ssne_petsc_matrix matrix = {.rows = rows, .multiply = multiply, .context = s};
   const ssne_petsc_wish wish = {
-      .known = s->known, .wanted = 2, .most = MOST_EQUAL, .close = CLOSE, .options = options};
+      .known = s->known, .wanted = 2, .most = MOST_EQUAL, .close = CLOSE, .options = *options};
   double value[MOST_EQUAL];
   int64_t count = 0;
   SSNE_TRY(ssne_petsc_eigenvectors(&matrix, &wish, value, s->vector, &count, err));
@@ -185,7 +189,7 @@ static void release(spectrum *s) {
   ssne_free(&s->xy);
 }
 
-static ssne_code solve(spectrum *s, const char *options, ssne_error *err) {
+static ssne_code solve(spectrum *s, const ssne_petsc_options *options, ssne_error *err) {
   const ssne_partition *p = &s->affinities->partition;
   for (int64_t i = 0; i < p->rows; i++) s->x[i] = 1;
   SSNE_TRY(multiply_all(s, s->root, err));
@@ -202,10 +206,11 @@ static ssne_code solve(spectrum *s, const char *options, ssne_error *err) {
   return ssne_agree(s->comm, code, err);
 }
 
-ssne_code ssne_start_spectral(const ssne_affinities *affinities, uint64_t seed, const char *options,
-                              int threads, MPI_Comm comm, float *xy, ssne_error *err) {
+ssne_code ssne_start_spectral(const ssne_affinities *affinities, uint64_t seed,
+                              const ssne_petsc_options *options, int threads, const ssne_stop *stop,
+                              MPI_Comm comm, float *xy, ssne_error *err) {
   const ssne_partition *p = &affinities->partition;
-  spectrum s = {.affinities = affinities, .threads = threads, .comm = comm};
+  spectrum s = {.affinities = affinities, .threads = threads, .stop = stop, .comm = comm};
   double *own = NULL;
   ssne_code code = allocate(&s, err);
   if (code == SSNE_OK) code = ssne_alloc(&own, p->own_rows, 2 * sizeof *own, "coordinates", err);

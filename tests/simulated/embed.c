@@ -82,8 +82,8 @@ static ssne_code descend(const map_options *o, const ssne_partition *p, MPI_Comm
   SSNE_TRY_ALL(comm, ssne_tsne_state_allocate(p, &options, &w->state, err), err);
   SSNE_TRY(ssne_start_pca(&w->rows, 0, 1, comm, w->state.xy, err));
   SSNE_TRY(ssne_order_to_places(&w->order, p, comm, w->state.xy, err));
-  SSNE_TRY(
-      ssne_tsne_descend(&w->affinities, &options, NULL, NULL, comm, NULL, &stages, &w->state, err));
+  SSNE_TRY(ssne_tsne_descend(&w->affinities, &options, NULL, NULL, NULL, comm, NULL, &stages,
+                             &w->state, err));
   return ssne_order_to_rows(&w->order, p, comm, w->state.xy, err);
 }
 

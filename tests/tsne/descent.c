@@ -88,7 +88,8 @@ static ssne_tsne_state begin(const ssne_affinities *a, const ssne_tsne_options *
 static void descend(const ssne_affinities *a, const ssne_tsne_options *o, ssne_tsne_state *state) {
   ssne_stages stages = {0};
   ssne_error err;
-  CHECK_OK(ssne_tsne_descend(a, o, NULL, NULL, MPI_COMM_WORLD, NULL, &stages, state, &err), &err);
+  CHECK_OK(ssne_tsne_descend(a, o, NULL, NULL, NULL, MPI_COMM_WORLD, NULL, &stages, state, &err),
+           &err);
   CHECK(stages.count > 0);
 }
 
@@ -152,8 +153,8 @@ static void check_resume(const ssne_affinities *a, const ssne_tsne_options *o, c
     stopper s = {.at = moments[i]};
     ssne_stages stages = {0};
     ssne_tsne_state stopped = begin(a, o, start), resumed = begin(a, o, start);
-    CHECK(ssne_tsne_descend(a, o, stop_at, &s, MPI_COMM_WORLD, NULL, &stages, &stopped, &err) ==
-          SSNE_STOPPED);
+    CHECK(ssne_tsne_descend(a, o, stop_at, &s, NULL, MPI_COMM_WORLD, NULL, &stages, &stopped,
+                            &err) == SSNE_STOPPED);
     CHECK(stopped.steps == moments[i]);
     resumed.steps = stopped.steps;
     resumed.history_count = stopped.history_count;

@@ -104,7 +104,8 @@ static ssne_code start(const graph *g, const char *options, int threads, MPI_Com
   const ssne_partition p = ssne_partition_make(g->rows, SSNE_ROWS_BLOCK, ranks, rank);
   ssne_affinities a = compress(g, &p);
   float *own = all + 2 * p.first_row;
-  const ssne_code code = ssne_start_spectral(&a, 3, options, threads, comm, own, err);
+  const ssne_code code = ssne_start_spectral(&a, 3, &(ssne_petsc_options){.text = options}, threads,
+                                             NULL, comm, own, err);
   for (int r = 0; r < ranks; r++) {
     first[r] = (int)(2 * ssne_partition_first_row(&p, r));
     counts[r] = (int)(2 * ssne_partition_first_row(&p, r + 1)) - first[r];
@@ -182,7 +183,7 @@ int main(int argc, char **argv) {
   static graph g;
   ssne_error err;
   MPI_Init(&argc, &argv);
-  const bool there = ssne_petsc_check(&err) == SSNE_OK;
+  const bool there = ssne_petsc_check("this", &err) == SSNE_OK;
   make_cloud(&g, 300);
   if (there) {
     test(&g, 1, 1, 1);
