@@ -85,6 +85,7 @@ static json_t *tell_item(const request *q, const ssne_cost_item *item, double si
 }
 
 static void tell(const request *q, const ssne_cost_item *items, int count) {
+  const ssne_cost_grid grid = ssne_cost_grid_choose(q->problem.nodes, q->problem.ranks);
   json_t *list = json_array();
   double since = 0;
   for (int i = 0; i < count; i++) {
@@ -94,8 +95,8 @@ static void tell(const request *q, const ssne_cost_item *items, int count) {
   json_t *all =
       json_pack("{s:I, s:i, s:I, s:i, s:f, s:I, s:o}", "rows", (json_int_t)q->problem.rows, "ranks",
                 q->problem.ranks, "nodes", (json_int_t)q->problem.nodes, "workers",
-                ssne_cost_workers(q->problem.nodes, q->problem.ranks), "iteration_seconds", since,
-                "window", (json_int_t)ssne_cost_window(&q->problem, -1), "items", list);
+                grid.rows * grid.columns, "iteration_seconds", since, "window",
+                (json_int_t)ssne_cost_window(&q->problem, -1), "items", list);
   json_dumpf(all, stdout, JSON_INDENT(1) | JSON_REAL_PRECISION(6));
   putchar('\n');
   json_decref(all);

@@ -51,8 +51,7 @@ static double predict_seconds(const embedding *e) {
       .ranks = e->j->ranks,
       .threads = e->j->threads,
       .how = SSNE_COST_NEAR,
-      .ghosts = -1,
-      .straight = true};
+      .ghosts = -1};
   const ssne_cost_machine machine = ssne_cost_reference();
   const ssne_cost_network network = ssne_cost_fast_network();
   const ssne_cost_run run = ssne_cost_run_seconds(&problem, &machine, &network);

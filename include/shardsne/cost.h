@@ -23,8 +23,7 @@ typedef struct ssne_cost_machine {
   double node;   /* of the mesh, an iteration, of its transforms */
   double cell;   /* a node of the window in which a rank's points are, an iteration */
   double square; /* a square in which points are counted, an iteration */
-  double
-      slice; /* a pair of a worker and a rank, an iteration, when it is planned what they share */
+  double slice;  /* a rank's window, an iteration, when it is planned who shares what */
 } ssne_cost_machine;
 
 /* A core of the machine that docs/performance.md describes. */
@@ -68,8 +67,12 @@ int ssne_cost_ghost_partners(int ranks);
 /* The entries of P for so many neighbours a row, as measured. */
 int64_t ssne_cost_entries(int64_t rows, int64_t neighbours);
 
-/* How many ranks transform a mesh, see mesh_convolution_workers, of which this is the copy. */
-int ssne_cost_workers(int64_t nodes, int ranks);
+/* The ranks that transform a mesh, as a grid: mesh_grid_choose, of which this is the copy. */
+typedef struct ssne_cost_grid {
+  int rows, columns;
+} ssne_cost_grid;
+
+ssne_cost_grid ssne_cost_grid_choose(int64_t nodes, int ranks);
 
 typedef enum ssne_cost_kind {
   SSNE_COST_COMPUTE,
@@ -88,9 +91,10 @@ typedef enum ssne_cost_route {
   SSNE_COST_GHOSTS,     /* coordinates of ghosts */
   SSNE_COST_POINTS_OUT, /* points to the ranks that serve them */
   SSNE_COST_POINTS_BACK,
-  SSNE_COST_CHARGES,   /* windows to workers */
-  SSNE_COST_POTENTIAL, /* and back */
-  SSNE_COST_TRANSPOSE  /* between the halves of the transform, among workers */
+  SSNE_COST_CHARGES,          /* windows to workers */
+  SSNE_COST_POTENTIAL,        /* and back */
+  SSNE_COST_TRANSPOSE_ROWS,   /* between the halves of the transform: in rows of the grid, */
+  SSNE_COST_TRANSPOSE_COLUMNS /* and in its columns, where it has more than one row */
 } ssne_cost_route;
 
 typedef struct ssne_cost_item {

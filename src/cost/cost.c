@@ -16,7 +16,7 @@ ssne_cost_machine ssne_cost_reference(void) {
                              .node = 3.6e-9,
                              .cell = 2.0e-9,
                              .square = 8e-9,
-                             .slice = 9e-9};
+                             .slice = 5e-8};
 }
 
 ssne_cost_network ssne_cost_fast_network(void) {

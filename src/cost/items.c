@@ -52,27 +52,30 @@ int ssne_cost_ghost_partners(int ranks) {
   return most < ranks - 1 ? most : ranks - 1;
 }
 
-int ssne_cost_workers(int64_t nodes, int ranks) {
-  const double alone = 4e-9 * (double)nodes, message = 2e-6;
-  const double workers = sqrt(alone / (2 * message));
-  return workers < 1 ? 1 : workers < ranks ? (int)workers : ranks;
+ssne_cost_grid ssne_cost_grid_choose(int64_t nodes, int ranks) {
+  const double alone = 4e-9 * (double)nodes, message = 2e-6, fewest = 36;
+  const double row = fmin(sqrt(alone / (2 * message)), ranks);
+  const double square = fmin(pow(alone / (4 * message), 2.0 / 3), ranks);
+  if (square < fewest ||
+      alone / row + 2 * row * message <= alone / square + 8 * sqrt(square) * message)
+    return (ssne_cost_grid){1, row < 1 ? 1 : (int)row};
+  const int side = (int)sqrt(square);
+  return (ssne_cost_grid){side, (int)square / side};
+}
+
+static int workers_of(const ssne_cost_problem *p) {
+  const ssne_cost_grid grid = ssne_cost_grid_choose(p->nodes, p->ranks);
+  return grid.rows * grid.columns;
 }
 
 /* Workers are spread evenly among the ranks: those before a rank. */
 static int workers_before(const ssne_cost_problem *p, int rank) {
-  const int64_t workers = ssne_cost_workers(p->nodes, p->ranks);
+  const int64_t workers = workers_of(p);
   return (int)((rank * workers + p->ranks - 1) / p->ranks);
 }
 
 bool ssne_cost_is_worker(const ssne_cost_problem *p, int rank) {
   return workers_before(p, rank + 1) > workers_before(p, rank);
-}
-
-/* A rank's share of `count` things that workers share. */
-static int64_t share_of(const ssne_cost_problem *p, int64_t count, int rank) {
-  const int workers = ssne_cost_workers(p->nodes, p->ranks);
-  return ssne_share_begin(count, workers, workers_before(p, rank + 1)) -
-         ssne_share_begin(count, workers, workers_before(p, rank));
 }
 
 /* --- windows --------------------------------------------------------------------------------- */
@@ -120,7 +123,7 @@ int64_t ssne_cost_window(const ssne_cost_problem *p, int rank) {
 /* The nodes that a window and the strips of a worker have in common. */
 static int64_t slice_of(const ssne_cost_problem *p, int of_window, int worker) {
   if (!ssne_cost_is_worker(p, worker)) return 0;
-  const int workers = ssne_cost_workers(p->nodes, p->ranks), number = workers_before(p, worker);
+  const int workers = workers_of(p), number = workers_before(p, worker);
   const int64_t from = ssne_share_begin(strips_of(p), workers, number) * STRIP;
   const int64_t to = ssne_share_begin(strips_of(p), workers, number + 1) * STRIP;
   const window w = window_of(p, of_window);
@@ -152,10 +155,25 @@ static bool is_on_the_way(const ssne_cost_problem *p, int from, int to) {
   return ahead % stride == 0 && ahead / stride <= partners_of(p, SSNE_COST_POINTS_OUT);
 }
 
-static int64_t transposed(const ssne_cost_problem *p, int from, int to) {
-  const int64_t bundles = mesh_side(p) / LANES + 1;
-  const int64_t columns = share_of(p, strips_of(p), from) * STRIP;
-  return columns * share_of(p, bundles, to) * LANES * WAVE;
+static int64_t share_of(const ssne_cost_problem *p, int64_t count, int first, int end) {
+  const int workers = workers_of(p);
+  return ssne_share_begin(count, workers, end) - ssne_share_begin(count, workers, first);
+}
+
+/* Worker a's columns for all bundles of b's column of the grid; or the columns of all of its row
+ * for b's bundles. Worker q is in row q % rows and column q / rows. */
+static int64_t transposed(const ssne_cost_problem *p, bool in_rows, int from, int to) {
+  if (!ssne_cost_is_worker(p, from) || !ssne_cost_is_worker(p, to)) return 0;
+  const ssne_cost_grid grid = ssne_cost_grid_choose(p->nodes, p->ranks);
+  const int a = workers_before(p, from), b = workers_before(p, to), rows = grid.rows;
+  const int64_t all_bundles = mesh_side(p) / LANES + 1;
+  const int64_t columns = share_of(p, strips_of(p), a, a + 1) * STRIP;
+  if (in_rows && a % rows == b % rows)
+    return columns * share_of(p, all_bundles, b / rows * rows, (b / rows + 1) * rows) * LANES *
+           WAVE;
+  if (!in_rows && a / rows == b / rows)
+    return columns * grid.columns * share_of(p, all_bundles, b, b + 1) * LANES * WAVE;
+  return 0;
 }
 
 int64_t ssne_cost_between(const ssne_cost_problem *p, const ssne_cost_item *item, int from,
@@ -179,8 +197,10 @@ int64_t ssne_cost_between(const ssne_cost_problem *p, const ssne_cost_item *item
     return slice_of(p, from, to) * item->bytes;
   case SSNE_COST_POTENTIAL:
     return slice_of(p, to, from) * item->bytes;
-  case SSNE_COST_TRANSPOSE:
-    return transposed(p, from, to);
+  case SSNE_COST_TRANSPOSE_ROWS:
+    return transposed(p, true, from, to);
+  case SSNE_COST_TRANSPOSE_COLUMNS:
+    return transposed(p, false, from, to);
   }
   return 0;
 }
@@ -237,17 +257,24 @@ static void attract(listing *l, const ssne_cost_machine *m) {
 }
 
 static void compute_on_workers(listing *l, const char *stage, double seconds) {
-  compute(l, stage, seconds / ssne_cost_workers(l->problem->nodes, l->problem->ranks));
+  compute(l, stage, seconds / workers_of(l->problem));
   l->items[l->count - 1].of_workers = true;
+}
+
+static void transpose(listing *l, ssne_cost_kind kind) {
+  const ssne_cost_problem *p = l->problem;
+  send(l, kind, "transpose", SSNE_COST_TRANSPOSE_ROWS, 1);
+  if (ssne_cost_grid_choose(p->nodes, p->ranks).rows > 1)
+    send(l, kind, "transpose", SSNE_COST_TRANSPOSE_COLUMNS, 1);
 }
 
 /* There, multiply, and back: a third each, near enough. */
 static void transform(listing *l, const ssne_cost_machine *m, ssne_cost_kind kind) {
   const double third = (double)l->problem->nodes * m->node / 3;
   compute_on_workers(l, "transform", third);
-  send(l, kind, "transpose", SSNE_COST_TRANSPOSE, 1);
+  transpose(l, kind);
   compute_on_workers(l, "transform", third);
-  send(l, kind, "transpose", SSNE_COST_TRANSPOSE, 1);
+  transpose(l, kind);
   compute_on_workers(l, "transform", third);
 }
 
@@ -260,11 +287,11 @@ static void compute_in_window(listing *l, double seconds_a_node) {
 /* The mesh of main's src/tsne/mesh.c. */
 static void repel_near(listing *l, const ssne_cost_machine *m) {
   const ssne_cost_problem *p = l->problem;
-  const double own = (double)own_rows(p), workers = ssne_cost_workers(p->nodes, p->ranks);
+  const double own = (double)own_rows(p);
   const int64_t squares = squares_side(p) * squares_side(p);
   reduce(l, "box", 20, 4);
   reduce(l, "squares", squares * 4, 4);
-  compute(l, "plan", p->threads * ((double)squares * m->square + workers * p->ranks * m->slice));
+  compute(l, "plan", p->threads * ((double)squares * m->square + p->ranks * m->slice));
   collect(l, SSNE_COST_ALLTOALL, "points", 8);
   send(l, SSNE_COST_MESSAGES, "points", SSNE_COST_POINTS_OUT, POINT);
   compute(l, "points", own * (m->point + m->served));
