@@ -17,6 +17,8 @@ class Shardsne(CMakePackage):
 
     variant("torch", default=True, description="Extract features, by libtorch; without it: embed and render")
 
+    variant("petsc", default=False, description="Spectral starts and TAO's optimisers, by SLEPc and PETSc")
+
     depends_on("c", type="build")
     depends_on("cxx", type="build", when="+torch")
     depends_on("cmake@3.21:", type="build")
@@ -26,6 +28,7 @@ class Shardsne(CMakePackage):
     depends_on("hdf5@1.10:")
     depends_on("openblas")  # with cblas.h and lapacke.h
     depends_on("py-torch@1.13:", when="+torch")
+    depends_on("slepc@3.18: ^petsc~complex precision=double", when="+petsc")
     depends_on("libjpeg-turbo")
     depends_on("libpng")
     depends_on("libwebp")
@@ -41,7 +44,8 @@ class Shardsne(CMakePackage):
     def cmake_args(self):
         """libtorch is found by itself, for py-torch names its CMake files to whatever builds on it. The tests
         run from the source tree, ./run-tests: they want Python's libraries for images and arrays."""
-        return [self.define_from_variant("SHARDSNE_TORCH", "torch"), self.define("SHARDSNE_TESTS", False)]
+        return [self.define_from_variant("SHARDSNE_TORCH", "torch"), self.define_from_variant("SHARDSNE_PETSC", "petsc"),
+                self.define("SHARDSNE_TESTS", False)]
 
     @run_after("install")
     @on_package_attributes(run_tests=True)
