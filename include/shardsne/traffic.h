@@ -14,10 +14,9 @@
  *   Bcast                all, on the root         all, elsewhere         1 on the root
  *   Reduce               all, but on the root     all, on the root       1 but on the root
  *   Allreduce, I-        all                      all                    1
- *   Reduce_scatter       parts of others          own part               1
  *   Exscan               all, but on the last     all, but on the first  1 but on the last
  *   Allgather(v)         own part                 parts of others        1
- *   Alltoall(v), I-      what is for others       what is from others    ranks that get some
+ *   Alltoall             what is for others       what is from others    ranks that get some
  *
  * and no message where it sends no byte. Messages to the rank itself count nothing. */
 #ifndef SHARDSNE_TRAFFIC_H
@@ -37,13 +36,10 @@ typedef enum ssne_call {
   SSNE_CALL_REDUCE,
   SSNE_CALL_ALLREDUCE,
   SSNE_CALL_IALLREDUCE,
-  SSNE_CALL_REDUCE_SCATTER,
   SSNE_CALL_EXSCAN,
   SSNE_CALL_ALLGATHER,
   SSNE_CALL_ALLGATHERV,
   SSNE_CALL_ALLTOALL,
-  SSNE_CALL_ALLTOALLV,
-  SSNE_CALL_IALLTOALLV,
   SSNE_CALLS
 } ssne_call;
 

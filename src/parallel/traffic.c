@@ -72,20 +72,6 @@ static int64_t of_others(const circle *c, const int counts[]) {
   return sum;
 }
 
-/* Of all with all, counts that differ: `in_place` what is received is of the size of what is sent.
- */
-static void count_exchange(ssne_call call, bool in_place, const int send_counts[],
-                           MPI_Datatype send_type, const int recv_counts[], MPI_Datatype recv_type,
-                           MPI_Comm comm) {
-  const circle c = circle_of(comm);
-  const int *counts = in_place ? recv_counts : send_counts;
-  int64_t partners = 0;
-  if (c.ranks == 1) return;
-  for (int r = 0; r < c.ranks; r++) partners += r != c.rank && counts[r] > 0;
-  count(call, partners, bytes_of(of_others(&c, counts), in_place ? recv_type : send_type),
-        bytes_of(of_others(&c, recv_counts), recv_type));
-}
-
 /* --- one to one ---------------------------------------------------------------------------- */
 
 int MPI_Send(const void *data, int number, MPI_Datatype type, int to, int tag, MPI_Comm comm) {
@@ -158,15 +144,6 @@ int MPI_Iallreduce(const void *send, void *recv, int number, MPI_Datatype type, 
   return PMPI_Iallreduce(send, recv, number, type, op, comm, request);
 }
 
-int MPI_Reduce_scatter(const void *send, void *recv, const int numbers[], MPI_Datatype type,
-                       MPI_Op op, MPI_Comm comm) {
-  const circle c = circle_of(comm);
-  if (c.ranks > 1)
-    count_one(SSNE_CALL_REDUCE_SCATTER, bytes_of(of_others(&c, numbers), type),
-              bytes_of(numbers[c.rank], type));
-  return PMPI_Reduce_scatter(send, recv, numbers, type, op, comm);
-}
-
 /* What is sent in place has no size of its own; that of what is received is the same. */
 int MPI_Allgather(const void *send, int send_count, MPI_Datatype send_type, void *recv,
                   int recv_count, MPI_Datatype recv_type, MPI_Comm comm) {
@@ -192,25 +169,6 @@ int MPI_Alltoall(const void *send, int send_count, MPI_Datatype send_type, void 
   const int64_t bytes = (c.ranks - 1) * bytes_of(recv_count, recv_type);
   if (c.ranks > 1) count(SSNE_CALL_ALLTOALL, bytes > 0 ? c.ranks - 1 : 0, bytes, bytes);
   return PMPI_Alltoall(send, send_count, send_type, recv, recv_count, recv_type, comm);
-}
-
-int MPI_Alltoallv(const void *send, const int send_counts[], const int send_starts[],
-                  MPI_Datatype send_type, void *recv, const int recv_counts[],
-                  const int recv_starts[], MPI_Datatype recv_type, MPI_Comm comm) {
-  count_exchange(SSNE_CALL_ALLTOALLV, send == MPI_IN_PLACE, send_counts, send_type, recv_counts,
-                 recv_type, comm);
-  return PMPI_Alltoallv(send, send_counts, send_starts, send_type, recv, recv_counts, recv_starts,
-                        recv_type, comm);
-}
-
-int MPI_Ialltoallv(const void *send, const int send_counts[], const int send_starts[],
-                   MPI_Datatype send_type, void *recv, const int recv_counts[],
-                   const int recv_starts[], MPI_Datatype recv_type, MPI_Comm comm,
-                   MPI_Request *request) {
-  count_exchange(SSNE_CALL_IALLTOALLV, send == MPI_IN_PLACE, send_counts, send_type, recv_counts,
-                 recv_type, comm);
-  return PMPI_Ialltoallv(send, send_counts, send_starts, send_type, recv, recv_counts, recv_starts,
-                         recv_type, comm, request);
 }
 
 #endif

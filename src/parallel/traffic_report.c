@@ -18,13 +18,10 @@ const char *ssne_call_name(ssne_call call) {
       [SSNE_CALL_REDUCE] = "MPI_Reduce",
       [SSNE_CALL_ALLREDUCE] = "MPI_Allreduce",
       [SSNE_CALL_IALLREDUCE] = "MPI_Iallreduce",
-      [SSNE_CALL_REDUCE_SCATTER] = "MPI_Reduce_scatter",
       [SSNE_CALL_EXSCAN] = "MPI_Exscan",
       [SSNE_CALL_ALLGATHER] = "MPI_Allgather",
       [SSNE_CALL_ALLGATHERV] = "MPI_Allgatherv",
       [SSNE_CALL_ALLTOALL] = "MPI_Alltoall",
-      [SSNE_CALL_ALLTOALLV] = "MPI_Alltoallv",
-      [SSNE_CALL_IALLTOALLV] = "MPI_Ialltoallv",
   };
   return names[call];
 }

@@ -70,9 +70,9 @@ WRAP_COUNTED(Iallreduce, comm,
              (const void *b, void *o, int n, MPI_Datatype t, MPI_Op op, MPI_Comm comm,
               MPI_Request *r),
              b, o, n, t, op, comm, r)
-WRAP_COUNTED(Reduce_scatter, comm,
-             (const void *b, void *o, const int *n, MPI_Datatype t, MPI_Op op, MPI_Comm comm), b, o,
-             n, t, op, comm)
+WRAP(Reduce_scatter, comm,
+     (const void *b, void *o, const int *n, MPI_Datatype t, MPI_Op op, MPI_Comm comm), b, o, n, t,
+     op, comm)
 WRAP(Scan, comm, (const void *b, void *o, int n, MPI_Datatype t, MPI_Op op, MPI_Comm comm), b, o, n,
      t, op, comm)
 WRAP_COUNTED(Exscan, comm,
@@ -104,15 +104,10 @@ WRAP_COUNTED(Allgatherv, comm,
 WRAP_COUNTED(Alltoall, comm,
              (const void *b, int n, MPI_Datatype t, void *o, int m, MPI_Datatype u, MPI_Comm comm),
              b, n, t, o, m, u, comm)
-WRAP_COUNTED(Alltoallv, comm,
-             (const void *b, const int *n, const int *d, MPI_Datatype t, void *o, const int *m,
-              const int *e, MPI_Datatype u, MPI_Comm comm),
-             b, n, d, t, o, m, e, u, comm)
-WRAP_COUNTED(Ialltoallv, comm,
-             (const void *b, const int *n, const int *d, MPI_Datatype t, void *o, const int *m,
-              const int *e, MPI_Datatype u, MPI_Comm comm, MPI_Request *r),
-             b, n, d, t, o, m, e, u, comm, r)
-
+WRAP(Alltoallv, comm,
+     (const void *b, const int *n, const int *d, MPI_Datatype t, void *o, const int *m,
+      const int *e, MPI_Datatype u, MPI_Comm comm),
+     b, n, d, t, o, m, e, u, comm)
 /* --- communicators and types ------------------------------------------------------------- */
 
 WRAP(Comm_dup, comm, (MPI_Comm comm, MPI_Comm *o), comm, o)
