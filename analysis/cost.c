@@ -29,6 +29,28 @@ typedef struct request {
   int64_t iterations;
 } request;
 
+/* Whether there is an option of that name with a number. */
+static bool set_number(const char *name, double number, request *q, ssne_cost_problem *p,
+                       double *perplexity) {
+  if (!strcmp(name, "--rows"))
+    p->rows = (int64_t)number;
+  else if (!strcmp(name, "--ranks"))
+    p->ranks = (int)fmin(number, 1e6);
+  else if (!strcmp(name, "--threads"))
+    p->threads = (int)fmin(number, 1e4);
+  else if (!strcmp(name, "--columns"))
+    p->columns = (int64_t)number;
+  else if (!strcmp(name, "--perplexity"))
+    *perplexity = number;
+  else if (!strcmp(name, "--straight"))
+    p->straight = true;
+  else if (!strcmp(name, "--iterations"))
+    q->iterations = (int64_t)number;
+  else
+    return false;
+  return true;
+}
+
 static bool read_options(request *q, int count, char **word) {
   double perplexity = 30;
   ssne_cost_problem *p = &q->problem;
@@ -40,23 +62,7 @@ static bool read_options(request *q, int count, char **word) {
       p->how = !strcmp(value, "all") ? SSNE_COST_ALL : SSNE_COST_NEAR;
     else if (!strcmp(name, "--trace"))
       q->trace = value;
-    else if (!(number > 0) || number > 1e12)
-      return false;
-    else if (!strcmp(name, "--rows"))
-      p->rows = (int64_t)number;
-    else if (!strcmp(name, "--ranks"))
-      p->ranks = (int)fmin(number, 1e6);
-    else if (!strcmp(name, "--threads"))
-      p->threads = (int)fmin(number, 1e4);
-    else if (!strcmp(name, "--columns"))
-      p->columns = (int64_t)number;
-    else if (!strcmp(name, "--perplexity"))
-      perplexity = number;
-    else if (!strcmp(name, "--straight"))
-      p->straight = true;
-    else if (!strcmp(name, "--iterations"))
-      q->iterations = (int64_t)number;
-    else
+    else if (!(number > 0) || number > 1e12 || !set_number(name, number, q, p, &perplexity))
       return false;
   }
   const ssne_force_options forces = ssne_force_defaults();

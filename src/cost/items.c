@@ -309,7 +309,7 @@ static void repel_all(listing *l, const ssne_cost_machine *m) {
   const double own = (double)own_rows(p), nodes = (double)p->nodes;
   reduce(l, "box", 20, 4);
   compute(l, "points", own * m->point);
-  reduce(l, "squares", 8 * COARSE * COARSE, 8);
+  reduce(l, "squares", INT64_C(8) * COARSE * COARSE, 8);
   compute(l, "window", nodes * m->cell / 2);
   collect(l, SSNE_COST_REDUCE_SCATTER, "charges", p->nodes * NODE);
   transform(l, m, SSNE_COST_ALLTOALLV);
