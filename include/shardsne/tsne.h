@@ -229,7 +229,7 @@ typedef ssne_code ssne_tsne_watch(void *context, const ssne_tsne_state *state, s
  *
  * With SSNE_OPTIMISER_TAO the later phase is TAO's, on rank 0, with evaluations by all: segments up
  * to the next multiple of SSNE_HISTORY_EVERY steps, each of which begins with no more than the
- * coordinates, so that these are all its state. Ends early where a segment makes no iteration.
+ * coordinates, so that these are all its state. Ends early where TAO converges, or gets no farther.
  * SSNE_STOPPED within one evaluation once any rank's `stop`, which may be NULL, is wanted. */
 ssne_code ssne_tsne_descend(const ssne_affinities *affinities, const ssne_tsne_options *options,
                             ssne_tsne_watch *watch, void *context, const ssne_stop *stop,

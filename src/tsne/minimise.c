@@ -18,10 +18,15 @@
 #include <stdio.h>
 #include <string.h>
 
-/* A segment ends where the mean square of the natural step (see scale) is below the square of this,
- * in the map's units, or where the gradient of KL is below so much of KL. */
-#define LEAST_STEP 1e-5
-#define LEAST_SLOPE 1e-7
+/* TAO has converged where the root mean square of the natural step (see scale) of the points is
+ * below this, in the map's units, or this times that of the coordinates where those are smaller
+ * than 1. Ten times less is lost in the rounding of single precision: line searches then take
+ * dozens of evaluations. */
+#define LEAST_STEP 1e-3
+
+/* A map whose coordinates have a smaller root mean square, as the usual start has, is widened to it
+ * before TAO begins: what changes in KL there is less than its rounding. */
+#define LEAST_WIDTH 0.1
 
 /* A trial point with a coordinate beyond so many times the map's width, or the width usual for so
  * many rows, is out of bounds: a mesh as wide would not fit the memory. */
@@ -123,24 +128,35 @@ static int64_t segment_length(const descent *d) {
   return end - d->state->steps;
 }
 
+/* Rank 0: x becomes the coordinates in all[], widened if they must be; returns the sum of their
+ * squares. */
+static double set_out(minimisation *m) {
+  const int64_t rows = m->d->partition->rows;
+  double widest = 0, square = 0;
+  for (int64_t i = 0; i < 2 * rows; i++) {
+    m->x[i] = (double)m->all[i];
+    widest = fmax(widest, fabs(m->x[i]));
+    square += m->x[i] * m->x[i];
+  }
+  const double wanted = LEAST_WIDTH * LEAST_WIDTH * (double)(2 * rows);
+  const double factor = square > 0 && square < wanted ? sqrt(wanted / square) : 1;
+  if (factor > 1)
+    for (int64_t i = 0; i < 2 * rows; i++) m->x[i] *= factor;
+  m->bound = FARTHEST * fmax(sqrt((double)rows), widest * factor);
+  return square * factor * factor;
+}
+
 /* Rank 0: from the coordinates in all[] to those that TAO came to, in all[]. */
 static ssne_code solve(minimisation *m, ssne_petsc_end *end, ssne_error *err) {
   const descent *d = m->d;
-  const int64_t rows = d->partition->rows;
+  const double rows = (double)d->partition->rows, square = set_out(m);
   const ssne_petsc_function function = {
-      .size = 2 * rows, .evaluate = evaluate, .told = tell_progress, .context = m};
+      .size = 2 * d->partition->rows, .evaluate = evaluate, .told = tell_progress, .context = m};
   const ssne_petsc_limits limits = {.most = segment_length(d),
-                                    .absolute = LEAST_STEP * sqrt((double)rows),
-                                    .relative = LEAST_SLOPE,
+                                    .absolute = LEAST_STEP * sqrt(fmin(rows, square / 2)),
                                     .options = d->options->petsc};
-  double width = sqrt((double)rows);
-  for (int64_t i = 0; i < 2 * rows; i++) {
-    m->x[i] = (double)m->all[i];
-    width = fmax(width, fabs(m->x[i]));
-  }
-  m->bound = FARTHEST * width;
   SSNE_TRY(ssne_petsc_minimise(&function, &limits, m->x, end, err));
-  for (int64_t i = 0; i < 2 * rows; i++) m->all[i] = (float)m->x[i];
+  for (int64_t i = 0; i < function.size; i++) m->all[i] = (float)m->x[i];
   return SSNE_OK;
 }
 
@@ -166,7 +182,6 @@ static ssne_code run_segment(minimisation *m, ssne_petsc_end *end, ssne_error *e
   const ssne_code code = p->rank == 0 ? solve_and_end(m, end, err) : help(m, err);
   SSNE_TRY_ALL(d->comm, code, err);
   SSNE_TRY(ssne_broadcast(end, sizeof *end, 0, d->comm, err));
-  if (end->iterations == 0) return SSNE_OK;
   return ssne_scatter(m->all, m->counts, xy, p->own_rows, 2 * sizeof *xy, 0, d->comm, err);
 }
 
@@ -203,13 +218,14 @@ static ssne_code run(minimisation *m, ssne_tsne_watch *watch, void *context, ssn
     const ssne_code code = run_segment(m, &end, err);
     if (code == SSNE_STOPPED) return stop_at_state(d, watch, context, err);
     if (code != SSNE_OK) return code;
-    if (end.iterations == 0) {
-      ssne_log_info(d->log, "TAO ended after iteration %lld: %s", (long long)s->steps, end.reason);
-      return record(m, start, err);
-    }
+    const bool over = end.iterations < segment_length(d);
     s->steps += end.iterations;
     s->seconds = ssne_clock() - start;
     d->tao_iterations += end.iterations;
+    if (over) { /* no checkpoint here: one that goes on would try again */
+      ssne_log_info(d->log, "TAO ended after iteration %lld: %s", (long long)s->steps, end.reason);
+      return record(m, start, err);
+    }
     if (watch) SSNE_TRY(watch(context, s, err));
   }
 }
