@@ -48,6 +48,11 @@ static ssne_code centre(descent *d, const float mean[2], double *mean_distance, 
   return SSNE_OK;
 }
 
+static bool is_by_tao(const descent *d) {
+  return d->options->optimiser == SSNE_OPTIMISER_TAO &&
+         d->state->steps > d->options->early_iterations;
+}
+
 /* A point that has shot off would widen the mesh for all: it is brought back and stopped there. */
 static ssne_code bring_back(descent *d, float farthest, ssne_error *err) {
   int64_t count = 0;
@@ -64,10 +69,9 @@ static ssne_code bring_back(descent *d, float farthest, ssne_error *err) {
   SSNE_TRY(ssne_mpi_check(MPI_Allreduce(MPI_IN_PLACE, &count, 1, MPI_INT64_T, MPI_SUM, d->comm),
                           "MPI_Allreduce", err));
   if (count > 0)
-    ssne_log_warn(d->log,
-                  "%" PRId64 " point%s shot off and %s brought back: a lower --learning-rate "
-                  "may be needed",
-                  count, count == 1 ? "" : "s", count == 1 ? "was" : "were");
+    ssne_log_warn(d->log, "%" PRId64 " point%s shot off and %s brought back%s", count,
+                  count == 1 ? "" : "s", count == 1 ? "was" : "were",
+                  is_by_tao(d) ? "" : ": a lower --learning-rate may be needed");
   return SSNE_OK;
 }
 
@@ -115,9 +119,8 @@ ssne_code ssne_descent_record(descent *d, double exaggeration, double kl, double
   tell(d->log, record, s->mesh);
   if (!isfinite(kl) || !isfinite(norm))
     return ssne_fail(err, SSNE_FAILED,
-                     "the embedding stopped being finite before iteration %" PRId64
-                     ": lower --learning-rate",
-                     s->steps);
+                     "the embedding stopped being finite before iteration %" PRId64 ": %s",
+                     s->steps, is_by_tao(d) ? "--optimizer descent" : "lower --learning-rate");
   if (s->steps == 0) return SSNE_OK;
   SSNE_TRY(centre(d, mean, &distance, err));
   return bring_back(d, (float)(SHOT_OFF * distance), err);
