@@ -9,23 +9,17 @@
 
 ssne_code mesh_route_create(int64_t own_rows, int threads, MPI_Comm comm, mesh_route *route,
                             ssne_error *err) {
-  *route = (mesh_route){
-      .comm = comm, .own_rows = own_rows, .threads = threads, .reading = MPI_DATATYPE_NULL};
+  *route = (mesh_route){.comm = comm, .own_rows = own_rows, .threads = threads};
   MPI_Comm_size(comm, &route->ranks);
   MPI_Comm_rank(comm, &route->rank);
   const int64_t ranks = route->ranks;
   SSNE_TRY(ssne_messages_create(comm, TAG, &route->messages, err));
-  SSNE_TRY(ssne_mpi_check(
-      MPI_Type_contiguous(sizeof(mesh_reading) / sizeof(float), MPI_FLOAT, &route->reading),
-      "MPI_Type_contiguous", err));
-  SSNE_TRY(ssne_mpi_check(MPI_Type_commit(&route->reading), "MPI_Type_commit", err));
   SSNE_TRY(ssne_alloc(&route->leaving, ranks, sizeof *route->leaving, "ranks", err));
   SSNE_TRY(ssne_alloc(&route->coming, ranks, sizeof *route->coming, "ranks", err));
   return ssne_alloc(&route->next, ranks * threads, sizeof *route->next, "ranks", err);
 }
 
 void mesh_route_free(mesh_route *route) {
-  if (route->reading != MPI_DATATYPE_NULL) MPI_Type_free(&route->reading);
   ssne_messages_free(&route->messages);
   ssne_free(&route->leaving);
   ssne_free(&route->coming);
@@ -102,45 +96,37 @@ static void pack(mesh_route *route, const mesh_tiles *tiles, const float *xy) {
   }
 }
 
+/* out[], by rank, goes to the other ranks, and in[], by rank, comes from them: so many elements of
+ * `size` floats. What is for this rank itself is copied. */
+static ssne_code move(mesh_route *route, const float *out, const int64_t *sent, float *in,
+                      const int64_t *received, int64_t size, ssne_error *err) {
+  float *stays = NULL;
+  for (int r = 0; r < route->ranks; in += size * received[r++])
+    if (r == route->rank)
+      stays = in;
+    else
+      SSNE_TRY(ssne_messages_receive(&route->messages, in, size * received[r], MPI_FLOAT, r, err));
+  for (int r = 0; r < route->ranks; out += size * sent[r++])
+    if (r == route->rank)
+      memcpy(stays, out, (size_t)(size * sent[r]) * sizeof *out);
+    else
+      SSNE_TRY(ssne_messages_send(&route->messages, out, size * sent[r], MPI_FLOAT, r, err));
+  return ssne_messages_wait(&route->messages, err);
+}
+
 ssne_code mesh_route_out(mesh_route *route, const mesh_tiles *tiles, const float *xy,
                          ssne_error *err) {
-  int64_t to = 0, from = 0, stays = 0;
   pack(route, tiles, xy);
   SSNE_TRY(ssne_exchange_counts(route->leaving, route->coming, route->comm, err));
-  for (int r = 0; r < route->ranks; from += route->coming[r++])
-    if (r == route->rank)
-      stays = from;
-    else
-      SSNE_TRY(ssne_messages_receive(&route->messages, route->in + 2 * from, 2 * route->coming[r],
-                                     MPI_FLOAT, r, err));
-  for (int r = 0; r < route->ranks; to += route->leaving[r++])
-    if (r == route->rank)
-      memcpy(route->in + 2 * stays, route->out + 2 * to,
-             (size_t)(2 * route->leaving[r]) * sizeof *route->in);
-    else
-      SSNE_TRY(ssne_messages_send(&route->messages, route->out + 2 * to, 2 * route->leaving[r],
-                                  MPI_FLOAT, r, err));
-  return ssne_messages_wait(&route->messages, err);
+  return move(route, route->out, route->leaving, route->in, route->coming, 2, err);
 }
 
 /* --- and back -------------------------------------------------------------------------------- */
 
 ssne_code mesh_route_back(mesh_route *route, mesh_reading *reading, ssne_error *err) {
-  int64_t to = 0, from = 0, stays = 0;
-  for (int r = 0; r < route->ranks; from += route->leaving[r++])
-    if (r == route->rank)
-      stays = from;
-    else
-      SSNE_TRY(ssne_messages_receive(&route->messages, route->home + from, route->leaving[r],
-                                     route->reading, r, err));
-  for (int r = 0; r < route->ranks; to += route->coming[r++])
-    if (r == route->rank)
-      memcpy(route->home + stays, route->served + to,
-             (size_t)route->coming[r] * sizeof *route->home);
-    else
-      SSNE_TRY(ssne_messages_send(&route->messages, route->served + to, route->coming[r],
-                                  route->reading, r, err));
-  SSNE_TRY(ssne_messages_wait(&route->messages, err));
+  const int64_t size = sizeof(mesh_reading) / sizeof(float);
+  SSNE_TRY(move(route, (const float *)route->served, route->coming, (float *)route->home,
+                route->leaving, size, err));
 #pragma omp parallel for schedule(static) num_threads(route->threads)
   for (int64_t i = 0; i < route->own_rows; i++) reading[route->row[i]] = route->home[i];
   return SSNE_OK;

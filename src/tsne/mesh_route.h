@@ -20,7 +20,6 @@ typedef struct mesh_route {
   float *in;                 /* [in_capacity, 2] coordinates of the points that came, by rank */
   mesh_reading *served;      /* [served_capacity] and what is read for them */
   int64_t in_capacity, served_capacity;
-  MPI_Datatype reading;
   ssne_messages messages;
 } mesh_route;
 
