@@ -198,9 +198,7 @@ static ssne_code normalise(embedding *e, ssne_error *err) {
   if (code == SSNE_OK)
     code = ssne_alloc(&all, root ? e->chosen.rows : 0, 2 * sizeof *all, "coordinates", err);
   code = ssne_agree(e->j->comm, code, err);
-  for (int r = 0; r < e->j->ranks && code == SSNE_OK; r++)
-    counts[r] =
-        ssne_partition_first_row(&e->partition, r + 1) - ssne_partition_first_row(&e->partition, r);
+  if (code == SSNE_OK) ssne_partition_counts(&e->partition, counts);
   if (code == SSNE_OK)
     code = ssne_gather(e->state.xy, e->partition.own_rows, all, counts, 2 * sizeof *all, 0,
                        e->j->comm, err);

@@ -354,8 +354,7 @@ static ssne_code gather(const map *m, points *all, ssne_error *err) {
   points own = {.xy = NULL};
   int64_t *rows = NULL;
   ssne_code code = ssne_alloc(&rows, p->ranks, sizeof *rows, "ranks", err);
-  for (int r = 0; code == SSNE_OK && r < p->ranks; r++)
-    rows[r] = ssne_partition_first_row(p, r + 1) - ssne_partition_first_row(p, r);
+  if (code == SSNE_OK) ssne_partition_counts(p, rows);
   if (code == SSNE_OK) code = read_own(m, &own, err);
   if (code == SSNE_OK) code = points_allocate(m, p->rank == 0 ? p->rows : 0, all, err);
   code = ssne_agree(comm, code, err);

@@ -34,6 +34,9 @@ ssne_partition ssne_partition_make(int64_t rows, int64_t block_rows, int ranks, 
 int64_t ssne_partition_first_block(const ssne_partition *p, int rank);
 int64_t ssne_partition_first_row(const ssne_partition *p, int rank);
 
+/* counts[r] = rows of rank r, of all ranks. */
+void ssne_partition_counts(const ssne_partition *p, int64_t *counts);
+
 /* The rank that owns `row`, 0 <= row < rows. */
 int ssne_partition_owner(const ssne_partition *p, int64_t row);
 

@@ -22,6 +22,11 @@ int64_t ssne_partition_first_row(const ssne_partition *p, int rank) {
   return least(ssne_partition_first_block(p, rank) * p->block_rows, p->rows);
 }
 
+void ssne_partition_counts(const ssne_partition *p, int64_t *counts) {
+  for (int r = 0; r < p->ranks; r++)
+    counts[r] = ssne_partition_first_row(p, r + 1) - ssne_partition_first_row(p, r);
+}
+
 int ssne_partition_owner(const ssne_partition *p, int64_t row) {
   const int64_t block = row / p->block_rows;
   int low = 0, high = p->ranks - 1; /* the last rank whose first block is not beyond `block` */

@@ -237,8 +237,7 @@ static ssne_code allocate(minimisation *m, ssne_error *err) {
   SSNE_TRY(ssne_alloc(&m->counts, p->ranks, sizeof *m->counts, "ranks", err));
   SSNE_TRY(ssne_alloc(&m->x, on_root, 2 * sizeof *m->x, "coordinates", err));
   SSNE_TRY(ssne_alloc(&m->all, on_root, 2 * sizeof *m->all, "coordinates", err));
-  for (int r = 0; r < p->ranks; r++)
-    m->counts[r] = ssne_partition_first_row(p, r + 1) - ssne_partition_first_row(p, r);
+  ssne_partition_counts(p, m->counts);
   return SSNE_OK;
 }
 

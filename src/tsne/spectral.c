@@ -173,8 +173,7 @@ static ssne_code allocate(spectrum *s, ssne_error *err) {
   SSNE_TRY(ssne_alloc(&s->random, 2 * on_root, sizeof *s->random, "random numbers", err));
   SSNE_TRY(ssne_alloc(&s->vector, MOST_EQUAL * on_root, sizeof *s->vector, "vector elements", err));
   SSNE_TRY(ssne_alloc(&s->xy, on_root, 2 * sizeof *s->xy, "coordinates", err));
-  for (int r = 0; r < p->ranks; r++)
-    s->counts[r] = ssne_partition_first_row(p, r + 1) - ssne_partition_first_row(p, r);
+  ssne_partition_counts(p, s->counts);
   return SSNE_OK;
 }
 
