@@ -1,6 +1,6 @@
 /* What the program has PETSc and SLEPc for, where it was built with them: eigenvectors, and minima
  * by TAO. No type of theirs passes through here. They are in a module that is opened when first
- * wanted, are started by the call that needs them and ended by it. Their BLAS is held to one
+ * wanted, are begun by the first call that needs them and end with MPI. Their BLAS is held to one
  * thread. */
 #ifndef SHARDSNE_PETSC_H
 #define SHARDSNE_PETSC_H

@@ -284,7 +284,7 @@ static void compute_in_window(listing *l, double seconds_a_node) {
   l->items[l->count - 1].of_windows = true;
 }
 
-/* The mesh of main's src/tsne/mesh.c. */
+/* The mesh as src/tsne/mesh.c shares it. */
 static void repel_near(listing *l, const ssne_cost_machine *m) {
   const ssne_cost_problem *p = l->problem;
   const double own = (double)own_rows(p);

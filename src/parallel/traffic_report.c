@@ -95,7 +95,7 @@ ssne_code ssne_traffic_record(const ssne_traffic *traffic, const char *during, M
   return SSNE_OK;
 }
 
-/* ": MPI_Alltoallv 10.2 MiB, MPI_Bcast 0.1 MiB", the kinds that send most, of a rank on average. */
+/* ": MPI_Isend 10.2 MiB, MPI_Bcast 0.1 MiB", the kinds that send most, of a rank on average. */
 static void name_largest(const overview *o, int ranks, char *text, size_t length) {
   bool named[SSNE_CALLS] = {false};
   size_t used = 0;
