@@ -1,12 +1,13 @@
 /* The cost model (cost.h) as numbers, and as traces for SimGrid's replay.
  *
- *   shardsne-cost --rows N --ranks R [--columns D] [--perplexity P] [--exchange near|all]
- *                 [--straight 1] [--threads T] [--trace FILE --iterations I]
+ *   shardsne-cost --rows N --ranks R [--columns D] [--perplexity P] [--nodes M]
+ *                 [--exchange near|all] [--straight 1] [--threads T]
+ *                 [--latency S] [--bandwidth B] [--overhead S] [--trace FILE --iterations I]
  *
  * Prints one JSON object: the items of an iteration with seconds, bytes and messages that a rank
- * receives (mean over ranks, and most), by the formulas. With --trace also writes FILE.R for each
- * rank R and FILE, which names them: time-independent traces in which an operation takes a
- * nanosecond. */
+ * receives (mean over ranks, and most), by the formulas. M: nodes of the mesh, where a run has
+ * shown them; S: seconds; B: bytes a second. With --trace also writes FILE.R for each rank R and
+ * FILE, which names them: time-independent traces in which an operation takes a nanosecond. */
 #include "shardsne/cost.h"
 #include "shardsne/tsne.h"
 
@@ -26,12 +27,13 @@ typedef struct request {
   ssne_cost_machine machine;
   ssne_cost_network network;
   const char *trace;
-  int64_t iterations;
+  int64_t iterations, nodes;
+  double perplexity;
 } request;
 
 /* Whether there is an option of that name with a number. */
-static bool set_number(const char *name, double number, request *q, ssne_cost_problem *p,
-                       double *perplexity) {
+static bool set_number(const char *name, double number, request *q) {
+  ssne_cost_problem *p = &q->problem;
   if (!strcmp(name, "--rows"))
     p->rows = (int64_t)number;
   else if (!strcmp(name, "--ranks"))
@@ -40,10 +42,18 @@ static bool set_number(const char *name, double number, request *q, ssne_cost_pr
     p->threads = (int)fmin(number, 1e4);
   else if (!strcmp(name, "--columns"))
     p->columns = (int64_t)number;
+  else if (!strcmp(name, "--nodes"))
+    q->nodes = (int64_t)number;
   else if (!strcmp(name, "--perplexity"))
-    *perplexity = number;
+    q->perplexity = number;
   else if (!strcmp(name, "--straight"))
     p->straight = true;
+  else if (!strcmp(name, "--latency"))
+    q->network.latency = number;
+  else if (!strcmp(name, "--bandwidth"))
+    q->network.bandwidth = number;
+  else if (!strcmp(name, "--overhead"))
+    q->network.overhead = number;
   else if (!strcmp(name, "--iterations"))
     q->iterations = (int64_t)number;
   else
@@ -51,25 +61,30 @@ static bool set_number(const char *name, double number, request *q, ssne_cost_pr
   return true;
 }
 
-static bool read_options(request *q, int count, char **word) {
-  double perplexity = 30;
+/* What follows from the rows and from the perplexity. */
+static void complete(request *q) {
+  const ssne_force_options forces = ssne_force_defaults();
   ssne_cost_problem *p = &q->problem;
+  p->neighbours = (int64_t)(3 * q->perplexity);
+  p->entries = ssne_cost_entries(p->rows, p->neighbours);
+  if (ssne_force_uses_mesh(&forces, p->rows))
+    p->nodes = q->nodes > 0 ? q->nodes : ssne_force_mesh_nodes(&forces, p->rows);
+}
+
+static bool read_options(request *q, int count, char **word) {
   for (int i = 1; i < count; i += 2) {
     if (i + 1 == count) return false;
     const char *name = word[i], *value = word[i + 1];
     const double number = strtod(value, NULL);
     if (!strcmp(name, "--exchange"))
-      p->how = !strcmp(value, "all") ? SSNE_COST_ALL : SSNE_COST_NEAR;
+      q->problem.how = !strcmp(value, "all") ? SSNE_COST_ALL : SSNE_COST_NEAR;
     else if (!strcmp(name, "--trace"))
       q->trace = value;
-    else if (!(number > 0) || number > 1e12 || !set_number(name, number, q, p, &perplexity))
+    else if (!(number > 0) || number > 1e12 || !set_number(name, number, q))
       return false;
   }
-  const ssne_force_options forces = ssne_force_defaults();
-  p->neighbours = (int64_t)(3 * perplexity);
-  p->entries = ssne_cost_entries(p->rows, p->neighbours);
-  p->nodes = ssne_force_uses_mesh(&forces, p->rows) ? ssne_force_mesh_nodes(&forces, p->rows) : 0;
-  return p->rows >= p->ranks && p->ranks > 0;
+  complete(q);
+  return q->problem.rows >= q->problem.ranks && q->problem.ranks > 0;
 }
 
 /* --- numbers --------------------------------------------------------------------------------- */
@@ -218,11 +233,13 @@ int main(int count, char **word) {
                            .ghosts = -1},
                .machine = ssne_cost_reference(),
                .network = ssne_cost_fast_network(),
-               .iterations = 3};
+               .iterations = 3,
+               .perplexity = 30};
   if (!read_options(&q, count, word)) {
     fprintf(stderr, "usage: shardsne-cost --rows N --ranks R [--columns D] [--perplexity P] "
-                    "[--exchange near|all] [--straight 1] [--threads T] [--trace FILE "
-                    "--iterations I]; no more ranks than rows\n");
+                    "[--nodes M] [--exchange near|all] [--straight 1] [--threads T] "
+                    "[--latency S] [--bandwidth B] [--overhead S] "
+                    "[--trace FILE --iterations I]; no more ranks than rows\n");
     return 2;
   }
   const int number = ssne_cost_iteration(&q.problem, &q.machine, items);
