@@ -5,9 +5,9 @@
  *                 [--latency S] [--bandwidth B] [--overhead S] [--trace FILE --iterations I]
  *
  * Prints one JSON object: the items of an iteration with seconds, bytes and messages that a rank
- * receives (mean over ranks, and most), by the formulas. M: nodes of the mesh, where a run has
- * shown them; S: seconds; B: bytes a second. With --trace also writes FILE.R for each rank R and
- * FILE, which names them: time-independent traces in which an operation takes a nanosecond. */
+ * receives (mean over ranks, and most), by the formulas. M: nodes of the mesh, else a run's mean;
+ * S: seconds; B: bytes a second. With --trace also writes FILE.R for each rank R and FILE, which
+ * names them: time-independent traces in which an operation takes a nanosecond. */
 #include "shardsne/cost.h"
 #include "shardsne/tsne.h"
 
@@ -68,7 +68,8 @@ static void complete(request *q) {
   p->neighbours = (int64_t)(3 * q->perplexity);
   p->entries = ssne_cost_entries(p->rows, p->neighbours);
   if (ssne_force_uses_mesh(&forces, p->rows))
-    p->nodes = q->nodes > 0 ? q->nodes : ssne_force_mesh_nodes(&forces, p->rows);
+    p->nodes =
+        q->nodes > 0 ? q->nodes : ssne_cost_mean_nodes(ssne_force_mesh_nodes(&forces, p->rows));
 }
 
 static bool read_options(request *q, int count, char **word) {

@@ -40,18 +40,20 @@ static double predict_seconds(const embedding *e) {
   const embed_options *o = &e->j->options.embed;
   const ssne_force_options forces = embedding_force_options(e);
   const int64_t rows = e->chosen.rows;
-  const ssne_cost_problem problem = {
-      .rows = rows,
-      .columns = embedding_columns(e),
-      .neighbours = e->k,
-      .pairs = ssne_search_cost(embedding_search_options(e).search, rows),
-      .entries = ssne_cost_entries(rows, e->k),
-      .nodes = ssne_force_uses_mesh(&forces, rows) ? ssne_force_mesh_nodes(&forces, rows) : 0,
-      .iterations = o->early_iterations + o->iterations,
-      .ranks = e->j->ranks,
-      .threads = e->j->threads,
-      .how = SSNE_COST_NEAR,
-      .ghosts = -1};
+  const int64_t nodes =
+      ssne_force_uses_mesh(&forces, rows) ? ssne_force_mesh_nodes(&forces, rows) : 0;
+  const double pairs = ssne_search_cost(embedding_search_options(e).search, rows);
+  const ssne_cost_problem problem = {.rows = rows,
+                                     .columns = embedding_columns(e),
+                                     .neighbours = e->k,
+                                     .pairs = pairs,
+                                     .entries = ssne_cost_entries(rows, e->k),
+                                     .nodes = ssne_cost_mean_nodes(nodes),
+                                     .iterations = o->early_iterations + o->iterations,
+                                     .ranks = e->j->ranks,
+                                     .threads = e->j->threads,
+                                     .how = SSNE_COST_NEAR,
+                                     .ghosts = -1};
   const ssne_cost_machine machine = ssne_cost_reference();
   const ssne_cost_network network = ssne_cost_fast_network();
   const ssne_cost_run run = ssne_cost_run_seconds(&problem, &machine, &network);

@@ -49,7 +49,7 @@ typedef struct ssne_cost_problem {
   int64_t rows, columns, neighbours;
   double pairs;           /* of rows that the search costs, or 0: the neighbours are there */
   int64_t entries;        /* of P, in all */
-  int64_t nodes;          /* of the mesh, or 0: exact repulsion */
+  int64_t nodes;          /* of the mesh (ssne_cost_mean_nodes), or 0: exact repulsion */
   int64_t iterations;     /* of the descent */
   int ranks, threads;     /* threads of each rank */
   ssne_cost_exchange how; /* where there is a mesh and more than one rank */
@@ -66,6 +66,10 @@ int ssne_cost_ghost_partners(int ranks);
 
 /* The entries of P for so many neighbours a row, as measured. */
 int64_t ssne_cost_entries(int64_t rows, int64_t neighbours);
+
+/* The mesh grows with the map: of one that ends with so many nodes (ssne_force_mesh_nodes), the
+ * mean over a run's iterations, as measured. */
+int64_t ssne_cost_mean_nodes(int64_t last);
 
 /* The ranks that transform a mesh, as a grid: mesh_grid_choose, of which this is the copy. */
 typedef struct ssne_cost_grid {

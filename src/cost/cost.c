@@ -11,9 +11,9 @@ ssne_cost_machine ssne_cost_reference(void) {
                              .entry_beyond = 1.32e-9,
                              .cache = 1048576,
                              .beyond = 2621440,
-                             .point = 3.2e-8,
+                             .point = 4.2e-8,
                              .served = 1.0e-8,
-                             .node = 3.6e-9,
+                             .node = 1.0e-8,
                              .cell = 2.0e-9,
                              .square = 8e-9,
                              .slice = 5e-8};
@@ -25,6 +25,10 @@ ssne_cost_network ssne_cost_fast_network(void) {
 
 int64_t ssne_cost_entries(int64_t rows, int64_t neighbours) {
   return rows * neighbours / 2 * 3; /* of two rows one at least has the other: once or twice */
+}
+
+int64_t ssne_cost_mean_nodes(int64_t last) {
+  return (int64_t)(0.37 * (double)last);
 }
 
 /* --- messages -------------------------------------------------------------------------------- */

@@ -1,8 +1,10 @@
 """The analysis programs: the judge against plain sums over all pairs, the limits for a moment, and a
-comparison of shardsne alone on 600 rows, whose figures must be the judge's own."""
+comparison of shardsne alone on 600 rows, whose figures must be the judge's own; the cost model against runs
+and against SimGrid."""
 import csv
 import json
 import os
+import shutil
 import subprocess
 import sys
 
@@ -18,7 +20,7 @@ except ImportError as error:
     skip(error)
 
 ANALYSIS = os.path.join(SOURCE, "analysis")
-LIMITS = sys.argv[1]
+LIMITS, COST = sys.argv[1:3]
 
 
 def told(*command):
@@ -130,6 +132,55 @@ def test_compare():
     assert row["peak_bytes"] > 1e6 and row["ratio"] == 1, row
 
 
+def test_prediction():
+    """All of the ranks' work is the one rank's; what is sent and waited for makes it slower than its share."""
+    out = folder()
+    told(sys.executable, os.path.join(ANALYSIS, "predict-scaling"), "--rows", "1e6", "--ranks", "1,4,64", "--cost", COST, "--out", out)
+    with open(os.path.join(out, "prediction.json")) as file:
+        one, four, many = json.load(file)
+    assert one["bytes_received"] == 0 and four["bytes_received"] > many["bytes_received"] > 1e5
+    assert one["seconds"] / 4 < four["seconds"] < one["seconds"] / 2, (one, four)
+    assert 0.5 < many["efficiency"] <= 1.1 and os.path.exists(os.path.join(out, "prediction.png"))
+
+
+def test_model_of_runs():
+    """The transform's halves cross in the sizes that the model says; and times of a record are the stages'."""
+    out = folder()
+    x, record = os.path.join(out, "x.npy"), os.path.join(out, "r.jsonl")
+    np.save(x, clusters(6000, 9, 5)[0])
+    told(MPI, 2, SHARDSNE, "embed", "--features", x, "--out", os.path.join(out, "r.h5"), "--log", record, "--threads", 1,
+         "--early-iterations", 30, "--iterations", 40)  # fmt: skip
+    table = told(sys.executable, os.path.join(ANALYSIS, "check-cost-model"), "--cost", COST, record).splitlines()
+    assert "6,000 rows, 2 ranks" in table[0], table
+    line = {words[0]: words for words in (line.split() for line in table[3:]) if words}
+    with open(record) as file:
+        stages = {e["stage"]: e for e in map(json.loads, file) if e["event"] == "stage"}
+    milliseconds = 1e3 * stages["attraction"]["max"] / stages["attraction"]["count"]
+    assert abs(float(line["attraction"][1]) / milliseconds - 1) < 0.01, (line, milliseconds)
+    assert 0.5 < float(line["transform"][-1]) < 2, table
+    refuses("not the record", sys.executable, os.path.join(ANALYSIS, "check-cost-model"), "--cost", COST, os.devnull)
+
+
+def test_simulation():
+    """Where links are not shared, the simulator and the formulas agree; nothing is made twice."""
+    if not shutil.which("smpirun"):
+        print("no SimGrid here: its replay is not tested")
+        return
+    out = folder()
+    simulate = [sys.executable, os.path.join(ANALYSIS, "simulate-scaling"), "--cost", COST, "--out", out, "--rows", "1e6"]
+    told(*simulate, "--ranks", "1,8", "--platform", "fat-tree,dragonfly")
+    with open(os.path.join(out, "simulated.json")) as file:
+        points = json.load(file)
+    assert [p["ranks"] for p in points] == [1, 8, 1, 8]
+    for point in points:
+        assert abs(point["seconds"] / point["formula_seconds"] - 1) < 0.03, point
+    points[1]["seconds"] = 1.0
+    with open(os.path.join(out, "simulated.json"), "w") as file:
+        json.dump(points, file)
+    assert "1,000" in told(*simulate, "--ranks", "1,8", "--platform", "fat-tree")
+    refuses("--platform torus", *simulate, "--platform", "torus")
+
+
 def refuses(word, *command):
     done = subprocess.run([str(w) for w in command], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=300)
     assert done.returncode == 1 and word in done.stderr and "Traceback" not in done.stderr, done.stderr
@@ -213,5 +264,8 @@ test_judge()
 test_searches()
 test_limits()
 test_compare()
+test_prediction()
+test_model_of_runs()
+test_simulation()
 test_laws()
 test_study()
