@@ -53,7 +53,7 @@ int ssne_cost_ghost_partners(int ranks) {
 }
 
 ssne_cost_grid ssne_cost_grid_choose(int64_t nodes, int ranks) {
-  const double alone = 4e-9 * (double)nodes, message = 2e-6, fewest = 36;
+  const double alone = 1e-8 * (double)nodes, message = 2e-6, fewest = 36;
   const double row = fmin(sqrt(alone / (2 * message)), ranks);
   const double square = fmin(pow(alone / (4 * message), 2.0 / 3), ranks);
   if (square < fewest ||

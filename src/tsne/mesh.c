@@ -190,7 +190,7 @@ static ssne_code find_own(mesh *m, ssne_error *err) {
 }
 
 static mesh_grid grid_of(int64_t nodes, int ranks, int threads) {
-  const double seconds = 4e-9; /* of a rank of one thread, a node, measured */
+  const double seconds = 1e-8; /* of a rank of one thread, a node, measured */
   return mesh_grid_choose(seconds * (double)nodes / threads, ranks);
 }
 

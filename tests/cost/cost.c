@@ -25,7 +25,7 @@ static void check_workers(void) {
       int workers = 0;
       for (int r = 0; r < ranks; r++) workers += ssne_cost_is_worker(&p, r);
       const ssne_cost_grid grid = ssne_cost_grid_choose(nodes, ranks);
-      const mesh_grid chosen = mesh_grid_choose(4e-9 * (double)nodes, ranks);
+      const mesh_grid chosen = mesh_grid_choose(1e-8 * (double)nodes, ranks);
       CHECK(workers == grid.rows * grid.columns);
       CHECK(grid.rows == chosen.rows && grid.columns == chosen.columns);
     }
