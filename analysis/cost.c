@@ -107,7 +107,8 @@ static json_t *tell_item(const request *q, const ssne_cost_item *item, double si
 }
 
 static void tell(const request *q, const ssne_cost_item *items, int count) {
-  const ssne_cost_grid grid = ssne_cost_grid_choose(q->problem.nodes, q->problem.ranks);
+  const ssne_cost_grid grid =
+      ssne_cost_grid_choose(q->problem.nodes, q->problem.ranks, q->problem.threads);
   json_t *list = json_array();
   double since = 0;
   for (int i = 0; i < count; i++) {

@@ -12,8 +12,9 @@
 #define READING 12 /* bytes of what is read for a point */
 #define COARSE 32  /* squares a side at least, and up to two halvings more */
 #define SQUARES_OF_A_RANK 32
-#define SUMS 160 /* bytes of the sums that are exact */
-#define REACH 3  /* nodes beyond a square that its points reach */
+#define SUMS 160            /* bytes of the sums that are exact */
+#define FEWEST_IN_A_GRID 36 /* fewer workers are not worth a second leg */
+#define REACH 3             /* nodes beyond a square that its points reach */
 
 /* --- sizes ----------------------------------------------------------------------------------- */
 
@@ -52,19 +53,27 @@ int ssne_cost_ghost_partners(int ranks) {
   return most < ranks - 1 ? most : ranks - 1;
 }
 
-ssne_cost_grid ssne_cost_grid_choose(int64_t nodes, int ranks) {
-  const double alone = 1e-8 * (double)nodes, message = 2e-6, fewest = 36;
+/* Seconds beside the work: by one row of workers, each of which sends twice to all others; or by a
+ * square, where each sends four times to those of its row and of its column. */
+ssne_cost_grid ssne_cost_grid_choose(int64_t nodes, int ranks, int threads) {
+  const double message = ssne_cost_fast_network().latency;
+  const double alone = ssne_cost_reference().node * (double)nodes / threads;
   const double row = fmin(sqrt(alone / (2 * message)), ranks);
   const double square = fmin(pow(alone / (4 * message), 2.0 / 3), ranks);
-  if (square < fewest ||
-      alone / row + 2 * row * message <= alone / square + 8 * sqrt(square) * message)
+  const double row_seconds = alone / row + 2 * row * message;
+  const double square_seconds = alone / square + 8 * sqrt(square) * message;
+  if (square < FEWEST_IN_A_GRID || row_seconds <= square_seconds)
     return (ssne_cost_grid){1, row < 1 ? 1 : (int)row};
   const int side = (int)sqrt(square);
   return (ssne_cost_grid){side, (int)square / side};
 }
 
+static ssne_cost_grid grid_of(const ssne_cost_problem *p) {
+  return ssne_cost_grid_choose(p->nodes, p->ranks, p->threads);
+}
+
 static int workers_of(const ssne_cost_problem *p) {
-  const ssne_cost_grid grid = ssne_cost_grid_choose(p->nodes, p->ranks);
+  const ssne_cost_grid grid = grid_of(p);
   return grid.rows * grid.columns;
 }
 
@@ -164,7 +173,7 @@ static int64_t share_of(const ssne_cost_problem *p, int64_t count, int first, in
  * for b's bundles. Worker q is in row q % rows and column q / rows. */
 static int64_t transposed(const ssne_cost_problem *p, bool in_rows, int from, int to) {
   if (!ssne_cost_is_worker(p, from) || !ssne_cost_is_worker(p, to)) return 0;
-  const ssne_cost_grid grid = ssne_cost_grid_choose(p->nodes, p->ranks);
+  const ssne_cost_grid grid = grid_of(p);
   const int a = workers_before(p, from), b = workers_before(p, to), rows = grid.rows;
   const int64_t all_bundles = mesh_side(p) / LANES + 1;
   const int64_t columns = share_of(p, strips_of(p), a, a + 1) * STRIP;
@@ -264,8 +273,7 @@ static void compute_on_workers(listing *l, const char *stage, double seconds) {
 static void transpose(listing *l, ssne_cost_kind kind) {
   const ssne_cost_problem *p = l->problem;
   send(l, kind, "transpose", SSNE_COST_TRANSPOSE_ROWS, 1);
-  if (ssne_cost_grid_choose(p->nodes, p->ranks).rows > 1)
-    send(l, kind, "transpose", SSNE_COST_TRANSPOSE_COLUMNS, 1);
+  if (grid_of(p).rows > 1) send(l, kind, "transpose", SSNE_COST_TRANSPOSE_COLUMNS, 1);
 }
 
 /* There, multiply, and back: a third each, near enough. */

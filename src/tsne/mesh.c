@@ -7,6 +7,7 @@
 #include "mesh_tiles.h"
 
 #include "shardsne/agree.h"
+#include "shardsne/cost.h"
 #include "shardsne/exchange.h"
 #include "shardsne/memory.h"
 
@@ -190,8 +191,8 @@ static ssne_code find_own(mesh *m, ssne_error *err) {
 }
 
 static mesh_grid grid_of(int64_t nodes, int ranks, int threads) {
-  const double seconds = 1e-8; /* of a rank of one thread, a node, measured */
-  return mesh_grid_choose(seconds * (double)nodes / threads, ranks);
+  const ssne_cost_grid grid = ssne_cost_grid_choose(nodes, ranks, threads);
+  return (mesh_grid){grid.rows, grid.columns};
 }
 
 static void choose(mesh *m) {

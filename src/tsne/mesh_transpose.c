@@ -3,27 +3,10 @@
 #include "shardsne/memory.h"
 #include "shardsne/partition.h"
 
-#include <math.h>
 #include <stdbool.h>
 #include <string.h>
 
 #define TAG 34
-#define MESSAGE_SECONDS 2e-6
-
-/* Fewer workers are not worth a second leg. */
-#define FEWEST_IN_A_GRID 36
-
-mesh_grid mesh_grid_choose(double alone, int ranks) {
-  /* one row: alone / w + 2 w messages; a square: alone / w + 8 sqrt(w) messages */
-  const double row = fmin(sqrt(alone / (2 * MESSAGE_SECONDS)), ranks);
-  const double square = fmin(pow(alone / (4 * MESSAGE_SECONDS), 2.0 / 3), ranks);
-  const double row_seconds = alone / row + 2 * row * MESSAGE_SECONDS;
-  const double square_seconds = alone / square + 8 * sqrt(square) * MESSAGE_SECONDS;
-  if (square < FEWEST_IN_A_GRID || row_seconds <= square_seconds)
-    return (mesh_grid){1, row < 1 ? 1 : (int)row};
-  const int side = (int)sqrt(square);
-  return (mesh_grid){side, (int)square / side};
-}
 
 ssne_code mesh_transpose_create(MPI_Comm comm, mesh_transpose *t, ssne_error *err) {
   *t = (mesh_transpose){.comm = comm, .cell = MPI_DATATYPE_NULL};

@@ -34,10 +34,6 @@ typedef struct mesh_transpose {
   ssne_messages messages;
 } mesh_transpose;
 
-/* The grid that is quickest with so many ranks for a mesh of so many nodes, where a rank's
- * transform of all takes `alone` seconds, by constants of a network of 100 Gb/s. */
-mesh_grid mesh_grid_choose(double alone, int ranks);
-
 /* Workers are spread evenly over the ranks: those before `rank`, which may equal `ranks`. */
 int mesh_grid_workers_before(mesh_grid grid, int ranks, int rank);
 

@@ -345,12 +345,6 @@ int main(int argc, char **argv) {
   for (int kind = 0; kind < LAYOUTS; kind++)
     for (int ranks = 1; ranks < 2000; ranks = 3 * ranks + 1) check_tiles((layout)kind, ranks, 4);
   check_tiles(CLUSTERED, 5, 6);
-  for (int ranks = 1; ranks <= 4096; ranks *= 2) {
-    const mesh_grid few = mesh_grid_choose(1e-4, ranks), many = mesh_grid_choose(100, ranks);
-    CHECK(few.rows >= 1 && few.columns >= few.rows);
-    CHECK(few.rows * few.columns <= many.rows * many.columns);
-    CHECK(many.rows * many.columns <= ranks && many.rows * many.columns >= 9 * ranks / 10);
-  }
   CHECK(mesh_sharing_choose(1 << 20, 1, 8) == MESH_REPLICATED);
   CHECK(mesh_sharing_choose(1 << 24, 64, 4) == MESH_SHARED);
   CHECK(mesh_sharing_choose(1 << 14, 64, 4) == MESH_REPLICATED);
