@@ -2,12 +2,14 @@
  *
  *   shardsne-cost --rows N --ranks R [--columns D] [--perplexity P] [--nodes M]
  *                 [--exchange near|all] [--straight 1] [--threads T]
- *                 [--latency S] [--bandwidth B] [--overhead S] [--trace FILE --iterations I]
+ *                 [--latency S] [--bandwidth B] [--overhead S]
+ *                 [--attraction F] [--points F] [--transform F] [--trace FILE --iterations I]
  *
  * Prints one JSON object: the items of an iteration with seconds, bytes and messages that a rank
  * receives (mean over ranks, and most), by the formulas. M: nodes of the mesh, else a run's mean;
- * S: seconds; B: bytes a second. With --trace also writes FILE.R for each rank R and FILE, which
- * names them: time-independent traces in which an operation takes a nanosecond. */
+ * S: seconds; B: bytes a second; F: how many times as long that takes as on the reference machine.
+ * With --trace also writes FILE.R for each rank R and FILE, which names them: time-independent
+ * traces in which an operation takes a nanosecond. */
 #include "shardsne/cost.h"
 #include "shardsne/tsne.h"
 
@@ -34,6 +36,7 @@ typedef struct request {
 /* Whether there is an option of that name with a number. */
 static bool set_number(const char *name, double number, request *q) {
   ssne_cost_problem *p = &q->problem;
+  ssne_cost_machine *m = &q->machine;
   if (!strcmp(name, "--rows"))
     p->rows = (int64_t)number;
   else if (!strcmp(name, "--ranks"))
@@ -54,6 +57,12 @@ static bool set_number(const char *name, double number, request *q) {
     q->network.bandwidth = number;
   else if (!strcmp(name, "--overhead"))
     q->network.overhead = number;
+  else if (!strcmp(name, "--attraction"))
+    m->entry *= number, m->entry_beyond *= number;
+  else if (!strcmp(name, "--points"))
+    m->point *= number, m->served *= number, m->cell *= number;
+  else if (!strcmp(name, "--transform"))
+    m->node *= number;
   else if (!strcmp(name, "--iterations"))
     q->iterations = (int64_t)number;
   else
@@ -241,6 +250,7 @@ int main(int count, char **word) {
     fprintf(stderr, "usage: shardsne-cost --rows N --ranks R [--columns D] [--perplexity P] "
                     "[--nodes M] [--exchange near|all] [--straight 1] [--threads T] "
                     "[--latency S] [--bandwidth B] [--overhead S] "
+                    "[--attraction F] [--points F] [--transform F] "
                     "[--trace FILE --iterations I]; no more ranks than rows\n");
     return 2;
   }

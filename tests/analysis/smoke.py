@@ -158,6 +158,13 @@ def test_model_of_runs():
     milliseconds = 1e3 * stages["attraction"]["max"] / stages["attraction"]["count"]
     assert abs(float(line["attraction"][1]) / milliseconds - 1) < 0.01, (line, milliseconds)
     assert 0.5 < float(line["transform"][-1]) < 2, table
+    one = os.path.join(out, "one.jsonl")
+    told(SHARDSNE, "embed", "--features", x, "--out", os.path.join(out, "one.h5"), "--log", one, "--threads", 1,
+         "--early-iterations", 30, "--iterations", 40)  # fmt: skip
+    check = [sys.executable, os.path.join(ANALYSIS, "check-cost-model"), "--cost", COST]
+    table = told(*check, one, "--calibrate", one).splitlines()
+    assert [line.split()[3] for line in table if line.startswith(("attraction", "transform"))] == ["1.00", "1.00"], table
+    refuses("one rank is wanted", *check, one, "--calibrate", record)
     refuses("not the record", sys.executable, os.path.join(ANALYSIS, "check-cost-model"), "--cost", COST, os.devnull)
 
 
