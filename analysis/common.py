@@ -355,8 +355,20 @@ def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         print("  ".join(cells).rstrip())
 
 
+def part_of(path: Path) -> Path:
+    """Where this process alone writes what is to replace a file that others may write or read meanwhile."""
+    return path.with_name(f".{path.stem}.{os.uname().nodename}.{os.getpid()}{path.suffix}")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Whole or not at all."""
+    part = part_of(path)
+    part.write_text(text)
+    part.replace(path)
+
+
 def write_json(path: Path, value: Any) -> None:
-    path.write_text(json.dumps(value, indent=2) + "\n")
+    write_text(path, json.dumps(value, indent=2) + "\n")
 
 
 def write_csv(path: Path, rows: Sequence[dict[str, Any]]) -> None:
