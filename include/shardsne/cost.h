@@ -7,6 +7,8 @@
 #ifndef SHARDSNE_COST_H
 #define SHARDSNE_COST_H
 
+#include "shardsne/partition.h"
+
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -74,11 +76,7 @@ int64_t ssne_cost_mean_nodes(int64_t last);
 /* The ranks that transform a mesh, as a grid (src/tsne/mesh_transpose.h), such that this is
  * quickest with so many ranks of so many threads, on a core and a network like the two above. The
  * engine goes by it. */
-typedef struct ssne_cost_grid {
-  int rows, columns;
-} ssne_cost_grid;
-
-ssne_cost_grid ssne_cost_grid_choose(int64_t nodes, int ranks, int threads);
+ssne_workers ssne_cost_grid_choose(int64_t nodes, int ranks, int threads);
 
 typedef enum ssne_cost_kind {
   SSNE_COST_COMPUTE,

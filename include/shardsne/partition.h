@@ -27,6 +27,16 @@ static inline int64_t ssne_share_begin(int64_t count, int parts, int part) {
   return count / parts * part + (count % parts * part + parts - 1) / parts;
 }
 
+/* Some of a communicator's ranks, the workers, as a grid. */
+typedef struct ssne_workers {
+  int rows, columns;
+} ssne_workers;
+
+/* Workers are spread evenly over the ranks: those before `rank`, which may equal `ranks`. */
+static inline int ssne_workers_before(ssne_workers grid, int ranks, int rank) {
+  return (int)ssne_share_begin((int64_t)grid.rows * grid.columns, ranks, rank);
+}
+
 /* The partition of `rows` >= 0 rows into blocks of `block_rows` >= 1 for `rank` of `ranks`. */
 ssne_partition ssne_partition_make(int64_t rows, int64_t block_rows, int ranks, int rank);
 

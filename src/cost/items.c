@@ -55,7 +55,7 @@ int ssne_cost_ghost_partners(int ranks) {
 
 /* Seconds beside the work: by one row of workers, each of which sends twice to all others; or by a
  * square, where each sends four times to those of its row and of its column. */
-ssne_cost_grid ssne_cost_grid_choose(int64_t nodes, int ranks, int threads) {
+ssne_workers ssne_cost_grid_choose(int64_t nodes, int ranks, int threads) {
   const double message = ssne_cost_fast_network().latency;
   const double alone = ssne_cost_reference().node * (double)nodes / threads;
   const double row = fmin(sqrt(alone / (2 * message)), ranks);
@@ -63,24 +63,22 @@ ssne_cost_grid ssne_cost_grid_choose(int64_t nodes, int ranks, int threads) {
   const double row_seconds = alone / row + 2 * row * message;
   const double square_seconds = alone / square + 8 * sqrt(square) * message;
   if (square < FEWEST_IN_A_GRID || row_seconds <= square_seconds)
-    return (ssne_cost_grid){1, row < 1 ? 1 : (int)row};
+    return (ssne_workers){1, row < 1 ? 1 : (int)row};
   const int side = (int)sqrt(square);
-  return (ssne_cost_grid){side, (int)square / side};
+  return (ssne_workers){side, (int)square / side};
 }
 
-static ssne_cost_grid grid_of(const ssne_cost_problem *p) {
+static ssne_workers grid_of(const ssne_cost_problem *p) {
   return ssne_cost_grid_choose(p->nodes, p->ranks, p->threads);
 }
 
 static int workers_of(const ssne_cost_problem *p) {
-  const ssne_cost_grid grid = grid_of(p);
+  const ssne_workers grid = grid_of(p);
   return grid.rows * grid.columns;
 }
 
-/* Workers are spread evenly among the ranks: those before a rank. */
 static int workers_before(const ssne_cost_problem *p, int rank) {
-  const int64_t workers = workers_of(p);
-  return (int)((rank * workers + p->ranks - 1) / p->ranks);
+  return ssne_workers_before(grid_of(p), p->ranks, rank);
 }
 
 bool ssne_cost_is_worker(const ssne_cost_problem *p, int rank) {
@@ -173,7 +171,7 @@ static int64_t share_of(const ssne_cost_problem *p, int64_t count, int first, in
  * for b's bundles. Worker q is in row q % rows and column q / rows. */
 static int64_t transposed(const ssne_cost_problem *p, bool in_rows, int from, int to) {
   if (!ssne_cost_is_worker(p, from) || !ssne_cost_is_worker(p, to)) return 0;
-  const ssne_cost_grid grid = grid_of(p);
+  const ssne_workers grid = grid_of(p);
   const int a = workers_before(p, from), b = workers_before(p, to), rows = grid.rows;
   const int64_t all_bundles = mesh_side(p) / LANES + 1;
   const int64_t columns = share_of(p, strips_of(p), a, a + 1) * STRIP;

@@ -27,7 +27,7 @@ typedef struct mesh {
   ssne_spline spline;
   bool choose; /* whether these two are chosen by size */
   mesh_sharing sharing;
-  mesh_grid grid; /* of the ranks that transform a shared mesh */
+  ssne_workers grid; /* of the ranks that transform a shared mesh */
   mesh_geometry geometry;
   /* the shape and the sharing for which everything is ready; no nodes: none */
   mesh_geometry ready;
@@ -166,8 +166,8 @@ static ssne_code reserve_nodes(mesh *m, const mesh_window *largest, ssne_error *
 static ssne_code reserve(mesh *m, const mesh_geometry *g, ssne_error *err) {
   mesh_convolution *c = &m->convolution[m->sharing];
   const mesh_window all = mesh_window_of_all(g);
-  SSNE_TRY(
-      mesh_convolution_reserve(c, m->sharing == MESH_SHARED ? m->grid : (mesh_grid){1, 1}, g, err));
+  SSNE_TRY(mesh_convolution_reserve(c, m->sharing == MESH_SHARED ? m->grid : (ssne_workers){1, 1},
+                                    g, err));
   SSNE_TRY(ssne_enlarge(&m->strips, (c->strips[c->rank + 1] - c->strips[c->rank]) * g->nodes[1],
                         sizeof *m->strips, "nodes of the mesh", &m->strip_capacity, err));
   if (m->sharing == MESH_SHARED) return SSNE_OK;
@@ -190,16 +190,11 @@ static ssne_code find_own(mesh *m, ssne_error *err) {
   return ssne_broadcast(m->field.own, sizeof m->field.own, 0, c->comm, err);
 }
 
-static mesh_grid grid_of(int64_t nodes, int ranks, int threads) {
-  const ssne_cost_grid grid = ssne_cost_grid_choose(nodes, ranks, threads);
-  return (mesh_grid){grid.rows, grid.columns};
-}
-
 static void choose(mesh *m) {
   const int64_t nodes = m->geometry.nodes[0] * m->geometry.nodes[1];
   if (!m->choose) return;
   m->sharing = mesh_sharing_choose(nodes, m->partition.ranks, m->threads_least);
-  m->grid = grid_of(nodes, m->partition.ranks, m->threads_least);
+  m->grid = ssne_cost_grid_choose(nodes, m->partition.ranks, m->threads_least);
 }
 
 /* Collective. Puts the mesh where the points are. All that is kept from one application to the next
@@ -380,7 +375,7 @@ int64_t mesh_bytes(const ssne_partition *partition, int64_t nodes, int threads) 
   /* strips, the halves of the transform, the kernel's; the window's bands and nodes; points */
   if (mesh_sharing_choose(nodes, partition->ranks, threads) == MESH_REPLICATED)
     return nodes * (4 + 8 + 4 + 4 + 4) + own * (4 + 12 + 16);
-  const mesh_grid grid = grid_of(nodes, partition->ranks, threads);
+  const ssne_workers grid = ssne_cost_grid_choose(nodes, partition->ranks, threads);
   const int64_t strips = nodes / ((int64_t)grid.rows * grid.columns);
   const int64_t edges = 2 * nodes / mesh_tiles_side(partition->ranks);
   const int64_t window = nodes / partition->ranks + edges;
@@ -388,7 +383,7 @@ int64_t mesh_bytes(const ssne_partition *partition, int64_t nodes, int threads) 
          own * (4 + 12 + 16 + 24 + 20);
 }
 
-void mesh_force_sharing(void *state, mesh_sharing sharing, mesh_grid grid) {
+void mesh_force_sharing(void *state, mesh_sharing sharing, ssne_workers grid) {
   mesh *m = state;
   m->choose = false;
   m->sharing = sharing;

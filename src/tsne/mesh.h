@@ -31,6 +31,6 @@ int64_t mesh_bytes(const ssne_partition *partition, int64_t nodes, int threads);
 /* Not collective, but to be called alike on all ranks. For tests: from now on a state of
  * ssne_repulsion_mesh does not choose. `grid`, of no more workers than ranks, is that of a shared
  * mesh. */
-void mesh_force_sharing(void *state, mesh_sharing sharing, mesh_grid grid);
+void mesh_force_sharing(void *state, mesh_sharing sharing, ssne_workers grid);
 
 #endif

@@ -52,17 +52,17 @@ static int64_t bundles_of(const mesh_geometry *g) {
   return g->nodes[1] / LANES + 1;
 }
 
-static void share_out(mesh_convolution *c, mesh_grid grid, const mesh_geometry *g) {
+static void share_out(mesh_convolution *c, ssne_workers grid, const mesh_geometry *g) {
   const int64_t strips = g->nodes[0] / MESH_STRIP;
   for (int r = 0; r <= c->ranks; r++) {
     const int workers = grid.rows * grid.columns;
-    const int before = mesh_grid_workers_before(grid, c->ranks, r);
+    const int before = ssne_workers_before(grid, c->ranks, r);
     c->strips[r] = ssne_share_begin(strips, workers, before);
     c->bundles[r] = ssne_share_begin(bundles_of(g), workers, before);
   }
 }
 
-ssne_code mesh_convolution_reserve(mesh_convolution *c, mesh_grid grid, const mesh_geometry *g,
+ssne_code mesh_convolution_reserve(mesh_convolution *c, ssne_workers grid, const mesh_geometry *g,
                                    ssne_error *err) {
   const char *what = "cells of the transform";
   const int64_t columns = g->nodes[0], rows = g->nodes[1];

@@ -48,7 +48,7 @@ ssne_code mesh_convolution_create(MPI_Comm comm, int threads, mesh_convolution *
 
 /* Not collective. Makes room for a mesh shared on a grid of ranks (mesh_transpose.h), as a part of
  * mesh_convolution_prepare that may fail on one rank alone. */
-ssne_code mesh_convolution_reserve(mesh_convolution *c, mesh_grid grid, const mesh_geometry *g,
+ssne_code mesh_convolution_reserve(mesh_convolution *c, ssne_workers grid, const mesh_geometry *g,
                                    ssne_error *err);
 
 /* Not collective. Computes the transform of the kernel on a mesh for which there is room, divided

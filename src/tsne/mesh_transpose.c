@@ -39,11 +39,6 @@ static int workers_of(const mesh_transpose *t) {
   return t->grid.rows * t->grid.columns;
 }
 
-int mesh_grid_workers_before(mesh_grid grid, int ranks, int rank) {
-  const int64_t workers = (int64_t)grid.rows * grid.columns;
-  return (int)((rank * workers + ranks - 1) / ranks);
-}
-
 static int rank_of(const mesh_transpose *t, int q) {
   return (int)((int64_t)q * t->ranks / workers_of(t));
 }
@@ -97,12 +92,12 @@ static void share_out(mesh_transpose *t, int64_t columns, int64_t strip, int64_t
     }
 }
 
-ssne_code mesh_transpose_reserve(mesh_transpose *t, mesh_grid grid, int64_t columns, int64_t strip,
-                                 int64_t bundles, ssne_error *err) {
+ssne_code mesh_transpose_reserve(mesh_transpose *t, ssne_workers grid, int64_t columns,
+                                 int64_t strip, int64_t bundles, ssne_error *err) {
   const char *what = "cells of the transform";
   t->grid = grid;
-  const int before = mesh_grid_workers_before(grid, t->ranks, t->rank);
-  t->worker = mesh_grid_workers_before(grid, t->ranks, t->rank + 1) > before ? before : -1;
+  const int before = ssne_workers_before(grid, t->ranks, t->rank);
+  t->worker = ssne_workers_before(grid, t->ranks, t->rank + 1) > before ? before : -1;
   share_out(t, columns, strip, bundles);
   if (t->worker < 0 || workers_of(t) == 1) return SSNE_OK;
   SSNE_TRY(ssne_enlarge(&t->by_bundle, bundles_of(t, t->worker) * columns, sizeof *t->by_bundle,

@@ -13,15 +13,12 @@
 #include "fft_kernels.h"
 
 #include "shardsne/exchange.h"
-
-typedef struct mesh_grid {
-  int rows, columns;
-} mesh_grid;
+#include "shardsne/partition.h"
 
 typedef struct mesh_transpose {
   MPI_Comm comm; /* not owned */
   int ranks, rank;
-  mesh_grid grid;
+  ssne_workers grid;
   int worker; /* of this rank; -1: none */
   /* [workers + 1] where each worker's cells along a strip's row, and its bundles, begin */
   int64_t *columns, *bundles;
@@ -34,17 +31,14 @@ typedef struct mesh_transpose {
   ssne_messages messages;
 } mesh_transpose;
 
-/* Workers are spread evenly over the ranks: those before `rank`, which may equal `ranks`. */
-int mesh_grid_workers_before(mesh_grid grid, int ranks, int rank);
-
 /* Not collective. Free with mesh_transpose_free, after a failure too. */
 ssne_code mesh_transpose_create(MPI_Comm comm, mesh_transpose *t, ssne_error *err);
 void mesh_transpose_free(mesh_transpose *t);
 
 /* Not collective. For so many columns, in strips of `strip`, and bundles, on a grid of at most as
  * many workers as ranks. */
-ssne_code mesh_transpose_reserve(mesh_transpose *t, mesh_grid grid, int64_t columns, int64_t strip,
-                                 int64_t bundles, ssne_error *err);
+ssne_code mesh_transpose_reserve(mesh_transpose *t, ssne_workers grid, int64_t columns,
+                                 int64_t strip, int64_t bundles, ssne_error *err);
 
 /* Where worker `q`'s columns [own bundles, its columns] are before and after the exchange; with a
  * grid of one row own ones stay in by_strip [bundles, own columns]. */

@@ -29,8 +29,8 @@ static void check_workers(void) {
   for (int64_t nodes = 1000; nodes < INT64_C(1) << 28; nodes *= 3)
     for (int ranks = 1; ranks <= 4096; ranks = 2 * ranks + 1) {
       const ssne_cost_problem p = {.rows = 1, .ranks = ranks, .threads = 1, .nodes = nodes};
-      const ssne_cost_grid grid = ssne_cost_grid_choose(nodes, ranks, 1);
-      const ssne_cost_grid threaded = ssne_cost_grid_choose(nodes, ranks, 4);
+      const ssne_workers grid = ssne_cost_grid_choose(nodes, ranks, 1);
+      const ssne_workers threaded = ssne_cost_grid_choose(nodes, ranks, 4);
       int workers = 0;
       double best = transform_seconds(nodes, 1, 1);
       for (int r = 0; r < ranks; r++) workers += ssne_cost_is_worker(&p, r);
@@ -42,6 +42,13 @@ static void check_workers(void) {
       CHECK(threaded.rows * threaded.columns <= workers);
       CHECK(transform_seconds(nodes, grid.rows, grid.columns) <= 1.25 * best);
     }
+  for (int ranks = 1; ranks <= 4096; ranks *= 2) {
+    const ssne_workers few = ssne_cost_grid_choose(10000, ranks, 1);
+    const ssne_workers many = ssne_cost_grid_choose(INT64_C(10000000000), ranks, 1);
+    CHECK(few.rows >= 1 && few.columns >= few.rows);
+    CHECK(few.rows * few.columns <= many.rows * many.columns);
+    CHECK(many.rows * many.columns <= ranks && many.rows * many.columns >= 9 * ranks / 10);
+  }
 }
 
 /* By every item with a route: received is what is sent, and all of the mesh's transform but what
@@ -51,7 +58,7 @@ static void check_routes(int ranks, ssne_cost_exchange how) {
   const ssne_cost_machine machine = ssne_cost_reference();
   ssne_cost_item items[SSNE_COST_ITEMS];
   const int count = ssne_cost_iteration(&p, &machine, items);
-  const ssne_cost_grid grid = ssne_cost_grid_choose(p.nodes, ranks, 1);
+  const ssne_workers grid = ssne_cost_grid_choose(p.nodes, ranks, 1);
   int transposes = 0;
   CHECK(count <= SSNE_COST_ITEMS);
   for (int i = 0; i < count; i++) {

@@ -236,13 +236,13 @@ static void check_bits(layout kind, int64_t rows, int order) {
   int ranks = 1;
   MPI_Comm_size(MPI_COMM_WORLD, &ranks);
   /* some of more workers than there are ranks, which then are a row */
-  const mesh_grid grids[] = {{1, 1}, {1, 2}, {2, 1}, {2, 2}, {1, 3}, {3, 1}};
+  const ssne_workers grids[] = {{1, 1}, {1, 2}, {2, 1}, {2, 2}, {1, 3}, {3, 1}};
   run(&ssne_repulsion_mesh, &options, &m, MPI_COMM_SELF, &whole);
   for (int threads = 1; threads <= 3; threads++) {
     options.threads = threads;
     engine e = start(&ssne_repulsion_mesh, &options, rows, MPI_COMM_WORLD);
     for (int turn = 0; turn < 12; turn++) { /* on one mesh, then on one used for something else */
-      const mesh_grid wanted = grids[turn / 2], row = {1, ranks};
+      const ssne_workers wanted = grids[turn / 2], row = {1, ranks};
       if (turn > 2) apply(&e, &other, &part, &err);
       mesh_force_sharing(e.state, turn % 2 ? MESH_SHARED : MESH_REPLICATED,
                          wanted.rows * wanted.columns <= ranks ? wanted : row);
