@@ -1,5 +1,6 @@
 /* The whole engine on made-up rows, without files: prints the digests of two maps, which must be
  * the same on any number of ranks, real or simulated. One thread a rank, for SimGrid knows of none.
+ * Takes the number of early and of later iterations.
  */
 #include "shardsne/agree.h"
 #include "shardsne/digest.h"
@@ -12,17 +13,16 @@
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define COLUMNS 20
 #define CLUSTERS 10
 #define PERPLEXITY 20.0
-#define PHASE                                                                                      \
-  15 /* iterations of each phase: enough that a map depends on every part of the engine */
 
 typedef struct map_options {
   const char *name;
-  int64_t rows, pca;
+  int64_t rows, pca, early_iterations, iterations;
   ssne_search search;
   ssne_repulsion repulsion;
 } map_options;
@@ -71,8 +71,8 @@ static ssne_code find_affinities(const map_options *o, const ssne_partition *p, 
 
 static ssne_code descend(const map_options *o, const ssne_partition *p, MPI_Comm comm, work *w,
                          ssne_error *err) {
-  ssne_tsne_options options = {.early_iterations = PHASE,
-                               .iterations = PHASE,
+  ssne_tsne_options options = {.early_iterations = o->early_iterations,
+                               .iterations = o->iterations,
                                .exaggeration = 12,
                                .late_exaggeration = 1,
                                .learning_rate = NAN,
@@ -130,9 +130,11 @@ static ssne_code make_map(const map_options *o, MPI_Comm comm, ssne_error *err) 
 
 int main(int argc, char **argv) {
   /* 5,000 rows are 40 blocks, and 1,500 are 12: of 64 and of 16 ranks some own none. */
-  static const map_options maps[] = {
-      {"mesh", 5000, 0, SSNE_SEARCH_APPROXIMATE, SSNE_REPULSION_MESH},
-      {"exact", 1500, 5, SSNE_SEARCH_EXACT, SSNE_REPULSION_EXACT}};
+  const int64_t early = argc > 1 ? strtoll(argv[1], NULL, 10) : 60,
+                later = argc > 2 ? strtoll(argv[2], NULL, 10) : 40;
+  const map_options maps[] = {
+      {"mesh", 5000, 0, early, later, SSNE_SEARCH_APPROXIMATE, SSNE_REPULSION_MESH},
+      {"exact", 1500, 5, early, later, SSNE_SEARCH_EXACT, SSNE_REPULSION_EXACT}};
   ssne_error err;
   MPI_Init(&argc, &argv);
   for (size_t m = 0; m < sizeof maps / sizeof maps[0]; m++)
