@@ -57,11 +57,14 @@ static bool set_number(const char *name, double number, request *q) {
     q->network.bandwidth = number;
   else if (!strcmp(name, "--overhead"))
     q->network.overhead = number;
-  else if (!strcmp(name, "--attraction"))
-    m->entry *= number, m->entry_beyond *= number;
-  else if (!strcmp(name, "--points"))
-    m->point *= number, m->served *= number, m->cell *= number;
-  else if (!strcmp(name, "--transform"))
+  else if (!strcmp(name, "--attraction")) {
+    m->entry *= number;
+    m->entry_beyond *= number;
+  } else if (!strcmp(name, "--points")) {
+    m->point *= number;
+    m->served *= number;
+    m->cell *= number;
+  } else if (!strcmp(name, "--transform"))
     m->node *= number;
   else if (!strcmp(name, "--iterations"))
     q->iterations = (int64_t)number;
@@ -116,7 +119,7 @@ static json_t *tell_item(const request *q, const ssne_cost_item *item, double si
 }
 
 static void tell(const request *q, const ssne_cost_item *items, int count) {
-  const ssne_cost_grid grid =
+  const ssne_workers grid =
       ssne_cost_grid_choose(q->problem.nodes, q->problem.ranks, q->problem.threads);
   json_t *list = json_array();
   double since = 0;

@@ -48,6 +48,11 @@ def received(said: dict[str, Any], *stages: str) -> float:
     return sum(item["received_mean"] for item in said["items"] if not stages or item["stage"] in stages)
 
 
+def efficiency(base: dict[str, Any], point: dict[str, Any]) -> float:
+    """Of a point, seconds on its ranks, against another."""
+    return base["seconds"] * base["ranks"] / (point["seconds"] * point["ranks"])
+
+
 @dataclass
 class Replayed:
     """An iteration as SimGrid replays it."""
@@ -83,17 +88,15 @@ def _simulate(platform: str, ranks: int, folder: Path, precision: float, timeout
     return float(said.group(1))
 
 
-def replay(
-    cost: str, platform: str, *, precision: float, timeout: float, iterations: int = 1, **problem: Any
-) -> Replayed | None:
+def replay(cost: str, platform: str, *, precision: float, timeout: float, **problem: Any) -> Replayed | None:
     """Replays an iteration on a platform of platforms/, by name. What ends within `precision` seconds is one event to
     the simulator. None where it would take longer than `timeout` seconds."""
     if not shutil.which("smpirun"):
         common.fail("smpirun is not on the PATH; Debian: apt install libsimgrid-dev")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        formula = ask(cost, **NETWORKS[platform], **problem, trace=folder / "trace", iterations=iterations)
+        formula = ask(cost, **NETWORKS[platform], **problem, trace=folder / "trace", iterations=1)
         start = time.monotonic()
         seconds = _simulate(platform, problem["ranks"], folder, precision, timeout)
         took = time.monotonic() - start
-    return None if seconds is None else Replayed(formula, seconds / iterations, took)
+    return None if seconds is None else Replayed(formula, seconds, took)
