@@ -5,6 +5,7 @@
 
 #include "shardsne/status.h"
 #include <mpi.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 /* A call returns SSNE_FAILED with MPI's own words where an MPI function fails. */
@@ -35,17 +36,28 @@ ssne_code ssne_exchange_counts(const int64_t *send_counts, int64_t *recv_counts,
 
 /* --- messages under way -------------------------------------------------------------------- */
 
+/* What else a rank has to do while it waits for messages. MPI moves many messages only from within
+ * its own calls, so the work is done in small parts, with a look at the messages after each. */
+typedef struct ssne_meanwhile {
+  bool (*work)(void *context); /* does a part, some 20 microseconds; false: none was left */
+  void *context;
+  double seconds; /* that work has taken in all waits */
+} ssne_meanwhile;
+
 /* At most one message to and one from every rank at a time. */
 typedef struct ssne_messages {
   MPI_Comm comm; /* not owned */
   int tag;
-  int count;            /* under way */
-  MPI_Request *request; /* [2, ranks], owned */
+  ssne_meanwhile *meanwhile; /* not owned; NULL: nothing */
+  int count;                 /* under way */
+  MPI_Request *request;      /* [2, ranks], owned */
 } ssne_messages;
 
-/* Not collective. `tag` tells these messages from others under way at the same time. Free with
- * ssne_messages_free, after a failure too, and when none is under way. */
-ssne_code ssne_messages_create(MPI_Comm comm, int tag, ssne_messages *out, ssne_error *err);
+/* Not collective. `tag` tells these messages from others under way at the same time; `meanwhile`,
+ * which may be NULL, must outlive them. Free with ssne_messages_free, after a failure too, and when
+ * none is under way. */
+ssne_code ssne_messages_create(MPI_Comm comm, int tag, ssne_meanwhile *meanwhile,
+                               ssne_messages *out, ssne_error *err);
 void ssne_messages_free(ssne_messages *messages);
 
 /* Not collective. Begins to receive, or to send, `count` elements, which belong to the message
@@ -55,7 +67,8 @@ ssne_code ssne_messages_receive(ssne_messages *messages, void *to, int64_t count
 ssne_code ssne_messages_send(ssne_messages *messages, const void *from, int64_t count,
                              MPI_Datatype type, int to, ssne_error *err);
 
-/* Not collective. Returns when all are there. */
+/* Not collective. Returns when all are there, having worked until then on what there is to do
+ * meanwhile. */
 ssne_code ssne_messages_wait(ssne_messages *messages, ssne_error *err);
 
 #endif

@@ -1,5 +1,6 @@
 #include "shardsne/exchange.h"
 
+#include "shardsne/clock.h"
 #include "shardsne/memory.h"
 
 #include <inttypes.h>
@@ -134,9 +135,10 @@ ssne_code ssne_exchange_counts(const int64_t *send_counts, int64_t *recv_counts,
 
 /* --- messages under way -------------------------------------------------------------------- */
 
-ssne_code ssne_messages_create(MPI_Comm comm, int tag, ssne_messages *out, ssne_error *err) {
+ssne_code ssne_messages_create(MPI_Comm comm, int tag, ssne_meanwhile *meanwhile,
+                               ssne_messages *out, ssne_error *err) {
   int ranks = 1;
-  *out = (ssne_messages){.comm = comm, .tag = tag};
+  *out = (ssne_messages){.comm = comm, .tag = tag, .meanwhile = meanwhile};
   MPI_Comm_size(comm, &ranks);
   return ssne_alloc(&out->request, 2 * (int64_t)ranks, sizeof(MPI_Request), "messages", err);
 }
@@ -169,7 +171,24 @@ ssne_code ssne_messages_send(ssne_messages *messages, const void *from, int64_t 
                         "MPI_Isend", err);
 }
 
+/* Until all messages are there or nothing is left to do. */
+static ssne_code work_meanwhile(const ssne_messages *messages, ssne_error *err) {
+  ssne_meanwhile *m = messages->meanwhile;
+  for (;;) {
+    int there = 0;
+    SSNE_TRY(
+        ssne_mpi_check(MPI_Testall(messages->count, messages->request, &there, MPI_STATUSES_IGNORE),
+                       "MPI_Testall", err));
+    if (there) return SSNE_OK;
+    const double since = ssne_clock();
+    const bool worked = m->work(m->context);
+    m->seconds += ssne_clock() - since;
+    if (!worked) return SSNE_OK;
+  }
+}
+
 ssne_code ssne_messages_wait(ssne_messages *messages, ssne_error *err) {
+  if (messages->meanwhile && messages->count > 0) SSNE_TRY(work_meanwhile(messages, err));
   const int count = messages->count;
   messages->count = 0;
   return ssne_mpi_check(MPI_Waitall(count, messages->request, MPI_STATUSES_IGNORE), "MPI_Waitall",

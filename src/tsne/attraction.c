@@ -22,10 +22,11 @@ static ssne_code create_reference(const ssne_near *near, const ssne_force_option
 }
 
 /* Everything in double precision, one entry after the other. */
-static void apply_reference(void *state, bool with_spread, ssne_forces *forces) {
+static void apply_reference(void *state, int64_t begin, int64_t end, bool with_spread,
+                            ssne_forces *forces) {
   const reference *s = state;
   const ssne_affinities *a = s->near->affinities;
-  for (int64_t r = 0; r < a->partition.own_rows; r++) {
+  for (int64_t r = begin; r < end; r++) {
     const float *y = s->near->xy + 2 * r;
     double sum[2] = {0, 0}, spread = 0;
     for (int64_t e = a->start[r]; e < a->start[r + 1]; e++) {
@@ -59,25 +60,24 @@ const ssne_attraction_backend ssne_attraction_reference = {
 typedef struct vectors {
   attraction_rows rows;
   int threads;
-  int64_t *share; /* [threads + 1] own rows at which the threads' shares begin */
 } vectors;
 
-static void destroy_vectors(void **state) {
-  vectors *v = *state;
-  if (v) ssne_free(&v->share);
-  ssne_free(state);
-}
-
-/* Rows differ in length: shares of as even numbers of entries as whole rows allow. */
-static void share_out(const int64_t *start, int64_t rows, int threads, int64_t *share) {
-  int64_t row = 0;
-  for (int t = 0; t < threads; t++) {
-    const int64_t entry = ssne_share_begin(start[rows], threads, t);
-    while (row < rows && start[row] < entry) row++;
-    share[t] = row;
+/* Where the share of thread `t` of rows begin <= r < end begins. Rows differ in length: shares are
+ * of as even numbers of entries as whole rows allow. */
+static int64_t share_begin(const vectors *v, int64_t begin, int64_t end, int t) {
+  const int64_t *start = v->rows.start;
+  const int64_t entry = start[begin] + ssne_share_begin(start[end] - start[begin], v->threads, t);
+  int64_t low = begin, high = end;
+  if (t == 0) return begin; /* rows without entries belong to someone, too */
+  if (t == v->threads) return end;
+  while (low < high) {
+    const int64_t middle = low + (high - low) / 2;
+    if (start[middle] < entry)
+      low = middle + 1;
+    else
+      high = middle;
   }
-  share[0] = 0; /* rows without entries belong to someone, too */
-  share[threads] = rows;
+  return low;
 }
 
 static ssne_code create_vectors(const ssne_near *near, const ssne_force_options *options,
@@ -95,26 +95,20 @@ static ssne_code create_vectors(const ssne_near *near, const ssne_force_options 
                           .tail_df = options->tail_df,
                           .stiffness = (float)(1 / options->tail_df),
                           .ahead = own + near->ghosts < FETCH_ROWS ? 0 : FETCH_AHEAD}};
-  const ssne_code code =
-      ssne_alloc(&v->share, (int64_t)v->threads + 1, sizeof *v->share, "threads", err);
-  if (code != SSNE_OK)
-    destroy_vectors(state);
-  else
-    share_out(a->start, own, v->threads, v->share);
-  return code;
+  return SSNE_OK;
 }
 
-static void apply_vectors(void *state, bool with_spread, ssne_forces *forces) {
+static void apply_vectors(void *state, int64_t begin, int64_t end, bool with_spread,
+                          ssne_forces *forces) {
   const vectors *v = state;
   const attraction_kernels *kernels = attraction_kernels_at(ssne_simd_level());
 #pragma omp parallel for schedule(static, 1) num_threads(v->threads)
   for (int t = 0; t < v->threads; t++) {
-    kernels->attract(&v->rows, v->share[t], v->share[t + 1], forces->attraction);
-    if (with_spread) kernels->spread(&v->rows, v->share[t], v->share[t + 1], forces->spread);
+    const int64_t first = share_begin(v, begin, end, t), last = share_begin(v, begin, end, t + 1);
+    kernels->attract(&v->rows, first, last, forces->attraction);
+    if (with_spread) kernels->spread(&v->rows, first, last, forces->spread);
   }
 }
 
-const ssne_attraction_backend ssne_attraction_cpu = {.name = "vectors",
-                                                     .create = create_vectors,
-                                                     .apply = apply_vectors,
-                                                     .destroy = destroy_vectors};
+const ssne_attraction_backend ssne_attraction_cpu = {
+    .name = "vectors", .create = create_vectors, .apply = apply_vectors, .destroy = destroy};

@@ -29,8 +29,9 @@ typedef struct ssne_attraction_backend {
    * leaves nothing to destroy. */
   ssne_code (*create)(const ssne_near *near, const ssne_force_options *options, void **state,
                       ssne_error *err);
-  /* Not collective. Fills forces->attraction and, if `with_spread`, forces->spread. */
-  void (*apply)(void *state, bool with_spread, ssne_forces *forces);
+  /* Not collective. Of own rows begin <= r < end, fills forces->attraction and, if `with_spread`,
+   * forces->spread. */
+  void (*apply)(void *state, int64_t begin, int64_t end, bool with_spread, ssne_forces *forces);
   void (*destroy)(void **state);
 } ssne_attraction_backend;
 
@@ -39,9 +40,10 @@ extern const ssne_attraction_backend ssne_attraction_cpu;       /* vectors */
 
 typedef struct ssne_repulsion_backend {
   const char *name;
-  /* Collective. A failed call leaves nothing to destroy. */
+  /* Collective. `meanwhile`, which may be NULL, is worked on where apply waits for messages, and
+   * outlives the state. A failed call leaves nothing to destroy. */
   ssne_code (*create)(const ssne_partition *partition, const ssne_force_options *options,
-                      MPI_Comm comm, void **state, ssne_error *err);
+                      MPI_Comm comm, ssne_meanwhile *meanwhile, void **state, ssne_error *err);
   /* Collective. From own coordinates `xy` [own_rows, 2]: fills forces->repulsion and
    * forces->potential. */
   ssne_code (*apply)(void *state, const float *xy, ssne_forces *forces, ssne_error *err);

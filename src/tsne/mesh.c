@@ -20,6 +20,8 @@ enum { ROUTE, SPREAD, SUM, TRANSFORM, GATHER, PARTS };
 
 typedef struct mesh {
   MPI_Comm comm;
+  ssne_meanwhile *meanwhile;
+  double elsewhere; /* seconds of it that are already left out of the parts below */
   ssne_partition partition;
   int threads;
   int threads_least; /* of all ranks: what they choose by must be the same */
@@ -70,11 +72,13 @@ static void destroy(void **state) {
 }
 
 static ssne_code allocate(const ssne_partition *p, const ssne_force_options *o, MPI_Comm comm,
-                          void **state, ssne_error *err) {
+                          ssne_meanwhile *meanwhile, void **state, ssne_error *err) {
   mesh *m = NULL;
   SSNE_TRY(ssne_alloc(&m, 1, sizeof *m, "repulsion", err));
   *state = m;
   *m = (mesh){.comm = comm,
+              .meanwhile = meanwhile,
+              .elsewhere = meanwhile ? meanwhile->seconds : 0,
               .partition = *p,
               .threads = o->threads,
               .tail_df = o->tail_df,
@@ -92,17 +96,17 @@ static ssne_code allocate(const ssne_partition *p, const ssne_force_options *o, 
   SSNE_TRY(ssne_alloc(&m->reading, p->own_rows, sizeof *m->reading, "points on the mesh", err));
   SSNE_TRY(mesh_tiles_create(p->own_rows, p->ranks, o->threads, &m->tiles, err));
   SSNE_TRY(mesh_points_create(o->threads, &m->points, err));
-  SSNE_TRY(
-      mesh_convolution_create(MPI_COMM_SELF, o->threads, &m->convolution[MESH_REPLICATED], err));
-  SSNE_TRY(mesh_convolution_create(comm, o->threads, &m->convolution[MESH_SHARED], err));
-  SSNE_TRY(mesh_route_create(p->own_rows, o->threads, comm, &m->route, err));
-  return mesh_halo_create(o->threads, comm, &m->halo, err);
+  SSNE_TRY(mesh_convolution_create(MPI_COMM_SELF, o->threads, NULL,
+                                   &m->convolution[MESH_REPLICATED], err));
+  SSNE_TRY(mesh_convolution_create(comm, o->threads, meanwhile, &m->convolution[MESH_SHARED], err));
+  SSNE_TRY(mesh_route_create(p->own_rows, o->threads, comm, meanwhile, &m->route, err));
+  return mesh_halo_create(o->threads, comm, meanwhile, &m->halo, err);
 }
 
 static ssne_code create(const ssne_partition *p, const ssne_force_options *o, MPI_Comm comm,
-                        void **state, ssne_error *err) {
+                        ssne_meanwhile *meanwhile, void **state, ssne_error *err) {
   *state = NULL;
-  ssne_code code = ssne_agree(comm, allocate(p, o, comm, state, err), err);
+  ssne_code code = ssne_agree(comm, allocate(p, o, comm, meanwhile, state, err), err);
   if (code == SSNE_OK) {
     mesh *m = *state;
     code = ssne_mpi_check(MPI_Allreduce(&m->threads, &m->threads_least, 1, MPI_INT, MPI_MIN, comm),
@@ -327,27 +331,36 @@ static ssne_code give_back(mesh *m, ssne_forces *forces, ssne_error *err) {
   return SSNE_OK;
 }
 
+/* What was worked on meanwhile is not the part's. */
+static void lap(mesh *m, int part, ssne_moment *since) {
+  if (m->meanwhile) {
+    since->clock += m->meanwhile->seconds - m->elsewhere;
+    m->elsewhere = m->meanwhile->seconds;
+  }
+  ssne_stage_lap(&m->part[part], since);
+}
+
 static ssne_code apply(void *state, const float *xy, ssne_forces *forces, ssne_error *err) {
   mesh *m = state;
   ssne_moment since = ssne_moment_now();
   int bits = 0;
   SSNE_TRY(place(m, xy, err));
-  ssne_stage_lap(&m->part[TRANSFORM], &since);
+  lap(m, TRANSFORM, &since);
   SSNE_TRY(mesh_tiles_count(&m->tiles, &m->geometry, m->spline.order, xy, m->comm, err));
   SSNE_TRY(mesh_points_bits(&m->spline, mesh_tiles_most_together(&m->tiles), &bits, err));
   SSNE_TRY(take_points(m, xy, err));
-  ssne_stage_lap(&m->part[ROUTE], &since);
+  lap(m, ROUTE, &since);
   mesh_points_spread(&m->points, &m->spline, bits, window_of(m));
-  ssne_stage_lap(&m->part[SPREAD], &since);
+  lap(m, SPREAD, &since);
   SSNE_TRY(sum_charges(m, err));
-  ssne_stage_lap(&m->part[SUM], &since);
+  lap(m, SUM, &since);
   SSNE_TRY(convolve(m, bits, err));
-  ssne_stage_lap(&m->part[TRANSFORM], &since);
+  lap(m, TRANSFORM, &since);
   mesh_points_gather(&m->points, &m->spline, &m->field,
                      m->sharing == MESH_SHARED ? m->route.served : m->reading);
-  ssne_stage_lap(&m->part[GATHER], &since);
+  lap(m, GATHER, &since);
   SSNE_TRY(give_back(m, forces, err));
-  ssne_stage_lap(&m->part[ROUTE], &since);
+  lap(m, ROUTE, &since);
   m->applications++;
   return SSNE_OK;
 }

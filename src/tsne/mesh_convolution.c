@@ -11,15 +11,15 @@
 #define LANES FFT_LANES
 #define PI 3.14159265358979323846
 
-ssne_code mesh_convolution_create(MPI_Comm comm, int threads, mesh_convolution *c,
-                                  ssne_error *err) {
+ssne_code mesh_convolution_create(MPI_Comm comm, int threads, ssne_meanwhile *meanwhile,
+                                  mesh_convolution *c, ssne_error *err) {
   *c = (mesh_convolution){
       .comm = comm, .threads = threads, .transpose = {.cell = MPI_DATATYPE_NULL}};
   MPI_Comm_rank(comm, &c->rank);
   MPI_Comm_size(comm, &c->ranks);
   SSNE_TRY(ssne_alloc(&c->strips, c->ranks + 1, sizeof *c->strips, "ranks", err));
   SSNE_TRY(ssne_alloc(&c->bundles, c->ranks + 1, sizeof *c->bundles, "ranks", err));
-  return mesh_transpose_create(comm, &c->transpose, err);
+  return mesh_transpose_create(comm, meanwhile, &c->transpose, err);
 }
 
 void mesh_convolution_free(mesh_convolution *c) {

@@ -42,9 +42,10 @@ typedef struct mesh_convolution {
   int64_t kernel_capacity, strip_capacity, work_capacity;
 } mesh_convolution;
 
-/* Collective over `comm`, which must outlive it. Free with mesh_convolution_free, after a failure
- * too. */
-ssne_code mesh_convolution_create(MPI_Comm comm, int threads, mesh_convolution *c, ssne_error *err);
+/* Collective over `comm`, which must outlive it, as must `meanwhile`, which may be NULL and is
+ * worked on in waits. Free with mesh_convolution_free, after a failure too. */
+ssne_code mesh_convolution_create(MPI_Comm comm, int threads, ssne_meanwhile *meanwhile,
+                                  mesh_convolution *c, ssne_error *err);
 
 /* Not collective. Makes room for a mesh shared on a grid of ranks (mesh_transpose.h), as a part of
  * mesh_convolution_prepare that may fail on one rank alone. */

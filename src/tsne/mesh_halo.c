@@ -29,11 +29,12 @@ static int64_t place_in_window(const mesh_halo *halo, const slice *s) {
   return (s->strip - halo->window[halo->rank].first[0] / MESH_STRIP) * s->rows;
 }
 
-ssne_code mesh_halo_create(int threads, MPI_Comm comm, mesh_halo *halo, ssne_error *err) {
+ssne_code mesh_halo_create(int threads, MPI_Comm comm, ssne_meanwhile *meanwhile, mesh_halo *halo,
+                           ssne_error *err) {
   *halo = (mesh_halo){.comm = comm, .threads = threads, .cell = MPI_DATATYPE_NULL};
   MPI_Comm_rank(comm, &halo->rank);
   MPI_Comm_size(comm, &halo->ranks);
-  SSNE_TRY(ssne_messages_create(comm, TAG, &halo->messages, err));
+  SSNE_TRY(ssne_messages_create(comm, TAG, meanwhile, &halo->messages, err));
   SSNE_TRY(ssne_alloc(&halo->taken, halo->ranks, sizeof *halo->taken, "ranks", err));
   SSNE_TRY(ssne_mpi_check(MPI_Type_contiguous(MESH_STRIP, MPI_INT32_T, &halo->cell),
                           "MPI_Type_contiguous", err));

@@ -27,8 +27,10 @@ typedef struct mesh_halo {
   ssne_messages messages;
 } mesh_halo;
 
-/* Not collective. Free with mesh_halo_free, after a failure too. */
-ssne_code mesh_halo_create(int threads, MPI_Comm comm, mesh_halo *halo, ssne_error *err);
+/* Not collective. `meanwhile`, which may be NULL, is worked on in waits and outlives it. Free with
+ * mesh_halo_free, after a failure too. */
+ssne_code mesh_halo_create(int threads, MPI_Comm comm, ssne_meanwhile *meanwhile, mesh_halo *halo,
+                           ssne_error *err);
 void mesh_halo_free(mesh_halo *halo);
 
 /* Not collective. `window` [ranks] and `strips` [ranks + 1], the same on every rank, must live as

@@ -7,13 +7,13 @@
 
 #define TAG 32
 
-ssne_code mesh_route_create(int64_t own_rows, int threads, MPI_Comm comm, mesh_route *route,
-                            ssne_error *err) {
+ssne_code mesh_route_create(int64_t own_rows, int threads, MPI_Comm comm, ssne_meanwhile *meanwhile,
+                            mesh_route *route, ssne_error *err) {
   *route = (mesh_route){.comm = comm, .own_rows = own_rows, .threads = threads};
   MPI_Comm_size(comm, &route->ranks);
   MPI_Comm_rank(comm, &route->rank);
   const int64_t ranks = route->ranks;
-  SSNE_TRY(ssne_messages_create(comm, TAG, &route->messages, err));
+  SSNE_TRY(ssne_messages_create(comm, TAG, meanwhile, &route->messages, err));
   SSNE_TRY(ssne_alloc(&route->leaving, ranks, sizeof *route->leaving, "ranks", err));
   SSNE_TRY(ssne_alloc(&route->coming, ranks, sizeof *route->coming, "ranks", err));
   return ssne_alloc(&route->next, ranks * threads, sizeof *route->next, "ranks", err);

@@ -23,9 +23,10 @@ typedef struct mesh_route {
   ssne_messages messages;
 } mesh_route;
 
-/* Not collective. Free with mesh_route_free, after a failure too. */
-ssne_code mesh_route_create(int64_t own_rows, int threads, MPI_Comm comm, mesh_route *route,
-                            ssne_error *err);
+/* Not collective. `meanwhile`, which may be NULL, is worked on in waits and outlives it. Free with
+ * mesh_route_free, after a failure too. */
+ssne_code mesh_route_create(int64_t own_rows, int threads, MPI_Comm comm, ssne_meanwhile *meanwhile,
+                            mesh_route *route, ssne_error *err);
 void mesh_route_free(mesh_route *route);
 
 /* Not collective. Makes room for `points` that come. */

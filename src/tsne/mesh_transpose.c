@@ -8,7 +8,8 @@
 
 #define TAG 34
 
-ssne_code mesh_transpose_create(MPI_Comm comm, mesh_transpose *t, ssne_error *err) {
+ssne_code mesh_transpose_create(MPI_Comm comm, ssne_meanwhile *meanwhile, mesh_transpose *t,
+                                ssne_error *err) {
   *t = (mesh_transpose){.comm = comm, .cell = MPI_DATATYPE_NULL};
   MPI_Comm_rank(comm, &t->rank);
   MPI_Comm_size(comm, &t->ranks);
@@ -19,7 +20,7 @@ ssne_code mesh_transpose_create(MPI_Comm comm, mesh_transpose *t, ssne_error *er
   SSNE_TRY(ssne_alloc(&t->columns, t->ranks + 1, sizeof *t->columns, "ranks", err));
   SSNE_TRY(ssne_alloc(&t->bundles, t->ranks + 1, sizeof *t->bundles, "ranks", err));
   SSNE_TRY(ssne_alloc(&t->before, t->ranks, sizeof *t->before, "ranks", err));
-  return ssne_messages_create(comm, TAG, &t->messages, err);
+  return ssne_messages_create(comm, TAG, meanwhile, &t->messages, err);
 }
 
 void mesh_transpose_free(mesh_transpose *t) {

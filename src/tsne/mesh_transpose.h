@@ -31,8 +31,10 @@ typedef struct mesh_transpose {
   ssne_messages messages;
 } mesh_transpose;
 
-/* Not collective. Free with mesh_transpose_free, after a failure too. */
-ssne_code mesh_transpose_create(MPI_Comm comm, mesh_transpose *t, ssne_error *err);
+/* Not collective. `meanwhile`, which may be NULL, is worked on in waits and outlives it. Free with
+ * mesh_transpose_free, after a failure too. */
+ssne_code mesh_transpose_create(MPI_Comm comm, ssne_meanwhile *meanwhile, mesh_transpose *t,
+                                ssne_error *err);
 void mesh_transpose_free(mesh_transpose *t);
 
 /* Not collective. For so many columns, in strips of `strip`, and bundles, on a grid of at most as

@@ -151,7 +151,7 @@ ssne_code ssne_near_create(const ssne_affinities *affinities, int threads, MPI_C
   const ssne_partition *p = &affinities->partition;
   *out = (ssne_near){
       .affinities = affinities, .comm = comm, .threads = threads, .column = affinities->column};
-  ssne_code code = ssne_messages_create(comm, TAG, &out->messages, err);
+  ssne_code code = ssne_messages_create(comm, TAG, NULL, &out->messages, err);
   if (code == SSNE_OK) code = ssne_alloc(&out->taken, p->ranks, sizeof *out->taken, "ranks", err);
   if (code == SSNE_OK) code = ssne_alloc(&out->given, p->ranks, sizeof *out->given, "ranks", err);
   SSNE_TRY_ALL(comm, code, err);
@@ -172,7 +172,7 @@ void ssne_near_free(ssne_near *near) {
   ssne_free(&near->sent);
 }
 
-ssne_code ssne_near_begin(ssne_near *near, const float *own, ssne_error *err) {
+ssne_code ssne_near_exchange(ssne_near *near, const float *own, ssne_error *err) {
   const ssne_partition *p = &near->affinities->partition;
   const int64_t given = sum(near->given, p->ranks);
   int64_t from = p->own_rows, to = 0;
@@ -186,9 +186,5 @@ ssne_code ssne_near_begin(ssne_near *near, const float *own, ssne_error *err) {
     SSNE_TRY(ssne_messages_send(&near->messages, near->sent + 2 * to, 2 * near->given[r], MPI_FLOAT,
                                 r, err));
   memcpy(near->xy, own, (size_t)(2 * p->own_rows) * sizeof *own);
-  return SSNE_OK;
-}
-
-ssne_code ssne_near_end(ssne_near *near, ssne_error *err) {
   return ssne_messages_wait(&near->messages, err);
 }

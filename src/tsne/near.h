@@ -28,11 +28,8 @@ typedef struct ssne_near {
 ssne_code ssne_near_create(const ssne_affinities *affinities, int threads, MPI_Comm comm,
                            ssne_near *out, ssne_error *err);
 
-/* Not collective, but each rank's messages wait for the other side. Takes own coordinates
- * `own` [own_rows, 2] and begins to exchange them; what is read before ssne_near_end are own rows
- * alone. */
-ssne_code ssne_near_begin(ssne_near *near, const float *own, ssne_error *err);
-ssne_code ssne_near_end(ssne_near *near, ssne_error *err);
+/* Collective among neighbours. Takes own coordinates `own` [own_rows, 2] and exchanges them. */
+ssne_code ssne_near_exchange(ssne_near *near, const float *own, ssne_error *err);
 
 void ssne_near_free(ssne_near *near);
 

@@ -1,5 +1,6 @@
-/* KL and its gradient: coordinates from neighbouring ranks, two forces, one exact sum. While those
- * are under way the repulsion is computed. */
+/* KL and its gradient: coordinates from neighbouring ranks, two forces, one exact sum. While the
+ * repulsion waits for messages, rows of the attraction are computed: whoever is first at an
+ * exchange loses nothing, and at the end all have done the same work. */
 #include "affinity_kernels.h"
 #include "forces.h"
 #include "mesh.h"
@@ -11,6 +12,8 @@
 
 #include <math.h>
 
+#define ROWS_MEANWHILE 256 /* of the attraction, by each thread: some 20 microseconds */
+
 struct ssne_objective {
   const ssne_affinities *affinities;
   MPI_Comm comm;
@@ -20,6 +23,9 @@ struct ssne_objective {
   const ssne_attraction_backend *attraction;
   const ssne_repulsion_backend *repulsion;
   void *attraction_state, *repulsion_state;
+  ssne_meanwhile meanwhile; /* the attraction, beside the repulsion */
+  int64_t attracted;        /* own rows, in this evaluation */
+  bool with_spread;
   double z;      /* the sum of the kernel over all pairs, of the latest evaluation */
   double spread; /* sum over all ranks of -p_ij log K_ij, of the latest that asked for KL */
   int64_t evaluations;
@@ -64,6 +70,21 @@ int64_t ssne_tsne_bytes(const ssne_partition *partition, int64_t k,
               : exact);
 }
 
+static void attract_until(ssne_objective *o, int64_t end) {
+  o->attraction->apply(o->attraction_state, o->attracted, end, o->with_spread, &o->forces);
+  o->attracted = end;
+}
+
+/* Of an ssne_meanwhile. */
+static bool attract_some(void *context) {
+  ssne_objective *o = context;
+  const int64_t rows = o->affinities->partition.own_rows;
+  const int64_t end = o->attracted + (int64_t)ROWS_MEANWHILE * o->threads;
+  if (o->attracted == rows) return false;
+  attract_until(o, end < rows ? end : rows);
+  return true;
+}
+
 static ssne_code prepare(ssne_objective *o, const ssne_force_options *options, ssne_error *err) {
   const ssne_partition *p = &o->affinities->partition;
   o->attraction = &ssne_attraction_cpu;
@@ -73,7 +94,8 @@ static ssne_code prepare(ssne_objective *o, const ssne_force_options *options, s
   ssne_code code = allocate(o, err);
   if (code == SSNE_OK) code = o->attraction->create(&o->near, options, &o->attraction_state, err);
   SSNE_TRY_ALL(o->comm, code, err);
-  return o->repulsion->create(p, options, o->comm, &o->repulsion_state, err);
+  o->meanwhile = (ssne_meanwhile){.work = attract_some, .context = o};
+  return o->repulsion->create(p, options, o->comm, &o->meanwhile, &o->repulsion_state, err);
 }
 
 ssne_code ssne_objective_create(const ssne_affinities *affinities,
@@ -149,13 +171,16 @@ ssne_code ssne_objective_evaluate(ssne_objective *o, const float *xy, double exa
                                   float *force, double *kl, ssne_error *err) {
   ssne_exact sums[SUMS] = {{{0}, 0}};
   ssne_moment since = ssne_moment_now();
-  SSNE_TRY(ssne_near_begin(&o->near, xy, err));
+  const double before = o->meanwhile.seconds;
+  o->attracted = 0;
+  o->with_spread = kl != NULL;
+  SSNE_TRY(ssne_near_exchange(&o->near, xy, err));
   ssne_stage_lap(&o->sharing, &since);
   SSNE_TRY(o->repulsion->apply(o->repulsion_state, xy, &o->forces, err));
+  o->attracting.seconds += o->meanwhile.seconds - before;
+  since.clock += o->meanwhile.seconds - before;
   ssne_stage_lap(&o->repelling, &since);
-  SSNE_TRY(ssne_near_end(&o->near, err));
-  ssne_stage_lap(&o->sharing, &since);
-  o->attraction->apply(o->attraction_state, kl != NULL, &o->forces);
+  attract_until(o, o->affinities->partition.own_rows);
   ssne_stage_lap(&o->attracting, &since);
   add_rows(o, kl != NULL, sums);
   SSNE_TRY(ssne_exact_reduce(sums, SUMS, o->comm, err));

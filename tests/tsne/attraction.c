@@ -62,10 +62,8 @@ static void make_near(const ssne_affinities *a, double span, ssne_near *near) {
   ssne_error err;
   CHECK_OK(ssne_near_create(a, 2, MPI_COMM_WORLD, near, &err), &err);
   for (int64_t i = 0; i < 2 * rows; i++) own[i] = coordinate(span, 2 * first + i);
-  for (int turn = 0; turn < 2; turn++) { /* what an exchange finds from one before is overwritten */
-    CHECK_OK(ssne_near_begin(near, own, &err), &err);
-    CHECK_OK(ssne_near_end(near, &err), &err);
-  }
+  for (int turn = 0; turn < 2; turn++) /* what an exchange finds from one before is overwritten */
+    CHECK_OK(ssne_near_exchange(near, own, &err), &err);
   CHECK(near->ghosts <= a->partition.rows - rows);
   for (int64_t e = 0; e < a->start[rows]; e++)
     for (int axis = 0; axis < 2; axis++) {
@@ -77,12 +75,16 @@ static void make_near(const ssne_affinities *a, double span, ssne_near *near) {
 static void run(const ssne_attraction_backend *backend, const ssne_near *near, double tail_df,
                 int threads, result *out) {
   const ssne_force_options options = {.tail_df = tail_df, .threads = threads};
+  const int64_t own = near->affinities->partition.own_rows;
   ssne_forces forces = {.attraction = &out->attraction[0][0], .spread = out->spread};
   ssne_error err;
   void *state = NULL;
   memset(out, 0, sizeof *out);
   CHECK_OK(backend->create(near, &options, &state, &err), &err);
-  backend->apply(state, true, &forces);
+  for (int64_t begin = 0, end; begin < own; begin = end) { /* in runs of any length */
+    end = begin + 1 + (int64_t)(bits((uint64_t)begin) % 200);
+    backend->apply(state, begin, end < own ? end : own, true, &forces);
+  }
   backend->destroy(&state);
   CHECK(state == NULL);
 }

@@ -96,7 +96,7 @@ static engine start(const ssne_repulsion_backend *backend, const ssne_force_opti
   MPI_Comm_rank(comm, &rank);
   MPI_Comm_size(comm, &ranks);
   e.partition = ssne_partition_make(rows, SSNE_ROWS_BLOCK, ranks, rank);
-  CHECK_OK(backend->create(&e.partition, options, comm, &e.state, &err), &err);
+  CHECK_OK(backend->create(&e.partition, options, comm, NULL, &e.state, &err), &err);
   return e;
 }
 
