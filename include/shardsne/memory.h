@@ -19,6 +19,11 @@ extern "C" {
  * has no more; *out is then NULL. The caller frees it with ssne_free. */
 ssne_code ssne_alloc(void *out, int64_t count, size_t size, const char *what, ssne_error *err);
 
+/* The same, in pages of 2 MiB where the system gives them to those that ask: for large arrays that
+ * are read from one end to the other again and again. Others take longer, being cleared twice. */
+ssne_code ssne_alloc_in_large_pages(void *out, int64_t count, size_t size, const char *what,
+                                    ssne_error *err);
+
 /* Makes room for `count` elements in the array whose address is in *(void **)array, which has room
  * for *capacity: where that is less, or there is no array yet, it is freed and allocated anew,
  * zeroed. A failure leaves none and a capacity of 0. */

@@ -1,20 +1,17 @@
 #include "shardsne/memory.h"
 
 #include <inttypes.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
-/* Arrays of so many bytes are asked for in pages of 2 MiB, where the system has them for those that
- * ask: what is read from one end to the other in every iteration takes an eighth less time. */
-#define LARGE ((size_t)4 << 20)
-
 /* Whether it is heeded makes no difference but for time. */
 static void ask_for_large_pages(void *array, size_t bytes) {
 #ifdef MADV_HUGEPAGE
   const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), skipped = -(uintptr_t)array % page;
-  if (bytes >= LARGE) (void)madvise((char *)array + skipped, bytes - skipped, MADV_HUGEPAGE);
+  if (bytes > page) (void)madvise((char *)array + skipped, bytes - skipped, MADV_HUGEPAGE);
 #else
   (void)array;
   (void)bytes;
@@ -26,7 +23,8 @@ static size_t padded(size_t bytes) {
   return (bytes / SSNE_ALIGNMENT + 1) * SSNE_ALIGNMENT;
 }
 
-ssne_code ssne_alloc(void *out, int64_t count, size_t size, const char *what, ssne_error *err) {
+static ssne_code allocate(void *out, int64_t count, size_t size, bool in_large_pages,
+                          const char *what, ssne_error *err) {
   void *array = NULL;
   memcpy(out, &array, sizeof array);
   size_t bytes = 0;
@@ -41,10 +39,19 @@ ssne_code ssne_alloc(void *out, int64_t count, size_t size, const char *what, ss
                      "out of memory: %.1f MiB for %" PRId64
                      " %s were refused; use more nodes or fewer ranks a node",
                      (double)bytes / 1048576.0, count, what);
-  ask_for_large_pages(array, bytes);
+  if (in_large_pages) ask_for_large_pages(array, bytes);
   memset(array, 0, bytes);
   memcpy(out, &array, sizeof array);
   return SSNE_OK; /* cppcheck-suppress memleak; *out has it */
+}
+
+ssne_code ssne_alloc(void *out, int64_t count, size_t size, const char *what, ssne_error *err) {
+  return allocate(out, count, size, false, what, err);
+}
+
+ssne_code ssne_alloc_in_large_pages(void *out, int64_t count, size_t size, const char *what,
+                                    ssne_error *err) {
+  return allocate(out, count, size, true, what, err);
 }
 
 ssne_code ssne_enlarge(void *array, int64_t count, size_t size, const char *what, int64_t *capacity,

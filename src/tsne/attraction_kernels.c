@@ -71,7 +71,7 @@ static inline void attract_rows(const attraction_rows *a, int64_t begin, int64_t
                                 float *force) {
   const int64_t last = a->start[end];
   for (int64_t r = begin; r < end; r++) {
-    const float x = a->xy[2 * r], y = a->xy[2 * r + 1];
+    const float *here = a->xy + 2 * (int64_t)a->place[r], x = here[0], y = here[1];
     floats sum_x[PARTS] = {{0}}, sum_y[PARTS] = {{0}};
     for (int64_t e = a->start[r]; e < a->start[r + 1]; e += LANES) {
       if (fetching) fetch(a, e + a->ahead, last);
@@ -119,7 +119,7 @@ static inline floats log1p_of(floats t) {
 
 static void spread(const attraction_rows *a, int64_t begin, int64_t end, double *out) {
   for (int64_t r = begin; r < end; r++) {
-    const float x = a->xy[2 * r], y = a->xy[2 * r + 1];
+    const float *here = a->xy + 2 * (int64_t)a->place[r], x = here[0], y = here[1];
     doubles sum[PARTS] = {{0}};
     for (int64_t e = a->start[r]; e < a->start[r + 1]; e += LANES) {
       for (int part = 0; part < PARTS; part++) {

@@ -6,12 +6,13 @@
 
 #include <stdint.h>
 
-/* What the kernels read: rows of P as in ssne_affinities, columns as in ssne_near. */
+/* What the kernels read: rows and values of P as in ssne_affinities, the rest as in ssne_near. */
 typedef struct attraction_rows {
   const int64_t *start;
   const uint32_t *column;
   const float *value;
-  const float *xy; /* [own_rows + ghosts, 2] own rows' first */
+  const uint32_t *place;
+  const float *xy;
   double tail_df;  /* a, in w = 1 / (1 + r^2 / a) */
   float stiffness; /* 1 / a */
   int64_t ahead;   /* coordinates are fetched so many entries before they are read; 0: not */

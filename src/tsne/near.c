@@ -70,9 +70,9 @@ static void renumber(const ssne_near *n, const places *ghosts) {
   const ssne_partition *p = &a->partition;
 #pragma omp parallel for schedule(static) num_threads(n->threads)
   for (int64_t e = 0; e < a->start[p->own_rows]; e++)
-    n->renumbered[e] = is_own(p, a->column[e])
-                           ? a->column[e] - (uint32_t)p->first_row
-                           : (uint32_t)p->own_rows + number_of(ghosts, a->column[e]);
+    n->column[e] = is_own(p, a->column[e])
+                       ? a->column[e] - (uint32_t)p->first_row
+                       : (uint32_t)p->own_rows + number_of(ghosts, a->column[e]);
 }
 
 static void list(const places *set, uint32_t *place) {
@@ -119,10 +119,12 @@ static ssne_code number(ssne_near *n, places *ghosts, uint32_t **place, ssne_err
   find_ghosts(n, ghosts);
   n->ghosts = ghosts->before[ghosts->words];
   SSNE_TRY(ssne_alloc(place, n->ghosts, sizeof **place, "places", err));
-  SSNE_TRY(ssne_alloc(&n->renumbered, a->start[own], sizeof *n->renumbered, "affinities", err));
+  SSNE_TRY(
+      ssne_alloc_in_large_pages(&n->column, a->start[own], sizeof *n->column, "affinities", err));
+  SSNE_TRY(ssne_alloc(&n->place, own, sizeof *n->place, "places of coordinates", err));
+  for (int64_t r = 0; r < own; r++) n->place[r] = (uint32_t)r;
   list(ghosts, *place);
   renumber(n, ghosts);
-  n->column = n->renumbered;
   return SSNE_OK;
 }
 
@@ -139,9 +141,9 @@ static ssne_code connect(ssne_near *n, ssne_error *err) {
 int64_t ssne_near_bytes(const ssne_partition *partition, int64_t k) {
   const int64_t own = partition->own_rows, others = partition->rows - own;
   const int64_t ghosts = GHOSTS * own < others ? GHOSTS * own : others;
-  const int64_t renumbered = partition->ranks > 1 ? (int64_t)(ENTRIES * (double)(own * k)) * 4 : 0;
-  /* a ghost here is a row to be sent elsewhere */
-  return (own + ghosts) * 8 + ghosts * (8 + 4) + renumbered;
+  const int64_t columns = (int64_t)(ENTRIES * (double)(own * k)) * 4;
+  /* a ghost here is a row to be sent elsewhere; and what a new layout takes */
+  return own * (8 + 4 + 12) + ghosts * (8 + 8 + 4 + 24) + columns;
 }
 
 /* --- life, and what for ------------------------------------------------------------------ */
@@ -149,13 +151,12 @@ int64_t ssne_near_bytes(const ssne_partition *partition, int64_t k) {
 ssne_code ssne_near_create(const ssne_affinities *affinities, int threads, MPI_Comm comm,
                            ssne_near *out, ssne_error *err) {
   const ssne_partition *p = &affinities->partition;
-  *out = (ssne_near){
-      .affinities = affinities, .comm = comm, .threads = threads, .column = affinities->column};
+  *out = (ssne_near){.affinities = affinities, .comm = comm, .threads = threads};
   ssne_code code = ssne_messages_create(comm, TAG, NULL, &out->messages, err);
   if (code == SSNE_OK) code = ssne_alloc(&out->taken, p->ranks, sizeof *out->taken, "ranks", err);
   if (code == SSNE_OK) code = ssne_alloc(&out->given, p->ranks, sizeof *out->given, "ranks", err);
   SSNE_TRY_ALL(comm, code, err);
-  if (p->ranks > 1) SSNE_TRY(connect(out, err));
+  SSNE_TRY(connect(out, err));
   return ssne_agree(
       comm,
       ssne_alloc(&out->xy, p->own_rows + out->ghosts, 2 * sizeof *out->xy, "coordinates", err),
@@ -164,7 +165,8 @@ ssne_code ssne_near_create(const ssne_affinities *affinities, int threads, MPI_C
 
 void ssne_near_free(ssne_near *near) {
   ssne_messages_free(&near->messages);
-  ssne_free(&near->renumbered);
+  ssne_free(&near->column);
+  ssne_free(&near->place);
   ssne_free(&near->xy);
   ssne_free(&near->taken);
   ssne_free(&near->given);
@@ -185,6 +187,8 @@ ssne_code ssne_near_exchange(ssne_near *near, const float *own, ssne_error *err)
   for (int r = 0; r < p->ranks; to += near->given[r++])
     SSNE_TRY(ssne_messages_send(&near->messages, near->sent + 2 * to, 2 * near->given[r], MPI_FLOAT,
                                 r, err));
-  memcpy(near->xy, own, (size_t)(2 * p->own_rows) * sizeof *own);
+#pragma omp parallel for schedule(static) num_threads(near->threads)
+  for (int64_t i = 0; i < p->own_rows; i++)
+    memcpy(near->xy + 2 * (int64_t)near->place[i], own + 2 * i, 2 * sizeof *own);
   return ssne_messages_wait(&near->messages, err);
 }

@@ -11,11 +11,9 @@ typedef struct ssne_near {
   const ssne_affinities *affinities; /* not owned */
   MPI_Comm comm;
   int threads;
-  /* P's columns as numbers of coordinates below: own rows first, then ghosts by ascending place;
-   * those of the affinities themselves on one rank */
-  const uint32_t *column;
-  uint32_t *renumbered; /* `column`, where it is owned */
-  float *xy;            /* [own_rows + ghosts, 2] */
+  uint32_t *column; /* of P's entries, the places of their coordinates below; owned */
+  uint32_t *place;  /* [own_rows] those of own rows'; owned */
+  float *xy;        /* [own_rows + ghosts, 2] own rows', then the ghosts of each rank; owned */
   int64_t ghosts;
   /* [ranks] ghosts that each rank owns, and own rows that are each rank's ghosts */
   int64_t *taken, *given;
@@ -30,6 +28,11 @@ ssne_code ssne_near_create(const ssne_affinities *affinities, int threads, MPI_C
 
 /* Collective among neighbours. Takes own coordinates `own` [own_rows, 2] and exchanges them. */
 ssne_code ssne_near_exchange(ssne_near *near, const float *own, ssne_error *err);
+
+/* Collective, after an exchange. Moves coordinates to where those of near points are together, for
+ * the map as it is now; they are there after the next exchange. Rows of P keep their order, and
+ * their entries, so that no sum changes. */
+ssne_code ssne_near_lay_out(ssne_near *near, ssne_error *err);
 
 void ssne_near_free(ssne_near *near);
 

@@ -14,6 +14,10 @@
 
 #define ROWS_MEANWHILE 256 /* of the attraction, by each thread: some 20 microseconds */
 
+/* Coordinates are laid out anew by the map as it is after so many evaluations, twice as many, four
+ * times ... */
+#define FIRST_LAYOUT 100
+
 struct ssne_objective {
   const ssne_affinities *affinities;
   MPI_Comm comm;
@@ -167,6 +171,12 @@ static void combine(const ssne_objective *o, const ssne_exact sums[SUMS], double
     force[i] = attract * o->forces.attraction[i] - repel * (o->forces.repulsion[i] - mean[i % 2]);
 }
 
+static bool is_laid_out_anew(const ssne_objective *o) {
+  int64_t next = FIRST_LAYOUT;
+  while (next < o->evaluations) next *= 2;
+  return o->evaluations == next;
+}
+
 ssne_code ssne_objective_evaluate(ssne_objective *o, const float *xy, double exaggeration,
                                   float *force, double *kl, ssne_error *err) {
   ssne_exact sums[SUMS] = {{{0}, 0}};
@@ -174,6 +184,7 @@ ssne_code ssne_objective_evaluate(ssne_objective *o, const float *xy, double exa
   const double before = o->meanwhile.seconds;
   o->attracted = 0;
   o->with_spread = kl != NULL;
+  if (is_laid_out_anew(o)) SSNE_TRY(ssne_near_lay_out(&o->near, err));
   SSNE_TRY(ssne_near_exchange(&o->near, xy, err));
   ssne_stage_lap(&o->sharing, &since);
   SSNE_TRY(o->repulsion->apply(o->repulsion_state, xy, &o->forces, err));

@@ -144,7 +144,8 @@ static ssne_code allot(build *b, ssne_error *err) {
     b->slot[r + 1] = b->slot[r] + padded(own[r]);
     own[r] = 0;
   }
-  return ssne_alloc(&b->words, b->slot[b->p->own_rows], sizeof *b->words, "affinities", err);
+  return ssne_alloc_in_large_pages(&b->words, b->slot[b->p->own_rows], sizeof *b->words,
+                                   "affinities", err);
 }
 
 static ssne_code count(build *b, ssne_error *err) {

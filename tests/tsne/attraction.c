@@ -55,21 +55,37 @@ static float coordinate(double span, int64_t member) {
   return (float)(span * ssne_random_normal(9, SSNE_RANDOM_INIT, (uint64_t)member));
 }
 
-/* The coordinates that every entry of P is to find are those of its column, whoever owns it. */
-static void make_near(const ssne_affinities *a, double span, ssne_near *near) {
+static void check_place(const ssne_near *near, uint32_t place, double span, int64_t row) {
+  for (int64_t axis = 0; axis < 2; axis++) {
+    const float wanted = coordinate(span, 2 * row + axis);
+    CHECK(memcmp(&near->xy[2 * (int64_t)place + axis], &wanted, sizeof wanted) == 0);
+  }
+}
+
+/* The coordinates that every entry of P is to find are those of its column, whoever owns it and
+ * wherever they are kept. */
+static void exchange(ssne_near *near, double span) {
   static float own[2 * ROWS];
+  const ssne_affinities *a = near->affinities;
   const int64_t first = a->partition.first_row, rows = a->partition.own_rows;
   ssne_error err;
-  CHECK_OK(ssne_near_create(a, 2, MPI_COMM_WORLD, near, &err), &err);
   for (int64_t i = 0; i < 2 * rows; i++) own[i] = coordinate(span, 2 * first + i);
   for (int turn = 0; turn < 2; turn++) /* what an exchange finds from one before is overwritten */
     CHECK_OK(ssne_near_exchange(near, own, &err), &err);
   CHECK(near->ghosts <= a->partition.rows - rows);
+  for (int64_t r = 0; r < rows; r++) check_place(near, near->place[r], span, first + r);
   for (int64_t e = 0; e < a->start[rows]; e++)
-    for (int axis = 0; axis < 2; axis++) {
-      const float wanted = coordinate(span, 2 * (int64_t)a->column[e] + axis);
-      CHECK(memcmp(&near->xy[2 * near->column[e] + (uint32_t)axis], &wanted, sizeof wanted) == 0);
-    }
+    check_place(near, near->column[e], span, (int64_t)a->column[e]);
+}
+
+/* The mean distance from one point to the next in the order in which own rows are kept. */
+static double mean_step(const ssne_near *near) {
+  const int64_t rows = near->affinities->partition.own_rows;
+  double sum = 0;
+  for (int64_t i = 1; i < rows; i++)
+    sum += hypot((double)near->xy[2 * i] - (double)near->xy[2 * i - 2],
+                 (double)near->xy[2 * i + 1] - (double)near->xy[2 * i - 1]);
+  return sum / (double)(rows - 1);
 }
 
 static void run(const ssne_attraction_backend *backend, const ssne_near *near, double tail_df,
@@ -89,6 +105,20 @@ static void run(const ssne_attraction_backend *backend, const ssne_near *near, d
   CHECK(state == NULL);
 }
 
+/* Bits do not depend on the layout; points that follow each other are near each other. */
+static void check_layout(ssne_near *near, double span, const result *expected) {
+  static result laid_out;
+  ssne_error err;
+  const double before = mean_step(near);
+  for (int turn = 0; turn < 2; turn++) {
+    CHECK_OK(ssne_near_lay_out(near, &err), &err);
+    exchange(near, span);
+    run(&ssne_attraction_cpu, near, 1, 2, &laid_out);
+    CHECK(memcmp(&laid_out, expected, sizeof laid_out) == 0);
+  }
+  CHECK(mean_step(near) < before / 3);
+}
+
 static void compare(const ssne_affinities *a, const result *got, const result *expected) {
   double gap = 0, size = 0;
   for (int64_t r = 0; r < a->partition.own_rows; r++) {
@@ -105,7 +135,9 @@ static void compare(const ssne_affinities *a, const result *got, const result *e
 static void test(const ssne_affinities *a, double span, double tail_df) {
   static result expected, first, again;
   ssne_near near;
-  make_near(a, span, &near);
+  ssne_error err;
+  CHECK_OK(ssne_near_create(a, 2, MPI_COMM_WORLD, &near, &err), &err);
+  exchange(&near, span);
   run(&ssne_attraction_reference, &near, tail_df, 1, &expected);
   run(&ssne_attraction_cpu, &near, tail_df, 1, &first);
   compare(a, &first, &expected);
@@ -117,6 +149,8 @@ static void test(const ssne_affinities *a, double span, double tail_df) {
       CHECK(memcmp(&first, &again, sizeof first) == 0);
     }
   unsetenv("SHARDSNE_SIMD");
+  run(&ssne_attraction_cpu, &near, 1, 1, &first);
+  check_layout(&near, span, &first);
   ssne_near_free(&near);
 }
 
