@@ -2,6 +2,9 @@
  * and is brought to the owners of both. There each row is sorted by column, and the two terms of
  * a mutual pair, now side by side, are added: a sum of two does not depend on their order.
  *
+ * Own rows are gone through in the order of their places, since those of a row's neighbours are
+ * near its own: what is written for one row is still in the cache for the next.
+ *
  * What makes it fit is that every step takes the place of the one before: p_j|i of the distances,
  * and P's values, half as wide, of the words they were sorted in. */
 #include "affinity_kernels.h"
@@ -31,6 +34,7 @@ typedef struct build {
   int threads;
   MPI_Comm comm;
   uint32_t *place;  /* [rows] of each row, or NULL: its own number */
+  uint32_t *visit;  /* [own_rows] own rows by their places, or NULL: as they are */
   uint32_t *length; /* [rows] entries of the row at each place, in the end of own places alone */
   int64_t *slot;    /* [own_rows + 1] where each row's words begin, multiples of the padding */
   uint64_t *words;  /* [slot[own_rows]] column and value of each entry */
@@ -38,6 +42,11 @@ typedef struct build {
 
 static uint32_t place_of(const build *b, int64_t row) {
   return b->place ? b->place[row] : (uint32_t)row;
+}
+
+/* The own row that is the i-th by its place. */
+static int64_t visited(const build *b, int64_t i) {
+  return b->visit ? b->visit[i] : i;
 }
 
 static int64_t padded(int64_t entries) {
@@ -105,7 +114,8 @@ static uint32_t count_present(const build *b, int64_t r) {
 static void count_own(const build *b) {
   const ssne_neighbours *n = b->neighbours;
 #pragma omp parallel for schedule(static) num_threads(b->threads)
-  for (int64_t r = 0; r < b->p->own_rows; r++) {
+  for (int64_t v = 0; v < b->p->own_rows; v++) {
+    const int64_t r = visited(b, v);
     add(b, place_of(b, b->p->first_row + r), count_present(b, r));
     for (int64_t i = r * n->stride; i < r * n->stride + n->k; i++)
       if (n->distance[i] > 0) add(b, place_of(b, n->index[i]), 1);
@@ -183,7 +193,8 @@ static bool is_own(const build *b, uint32_t place) {
 static void fill_own(const build *b) {
   const ssne_neighbours *n = b->neighbours;
 #pragma omp parallel for schedule(static) num_threads(b->threads)
-  for (int64_t r = 0; r < b->p->own_rows; r++) {
+  for (int64_t v = 0; v < b->p->own_rows; v++) {
+    const int64_t r = visited(b, v);
     const uint32_t own = place_of(b, b->p->first_row + r);
     uint64_t *to = is_own(b, own) ? words_of(b, own) + add(b, own, count_present(b, r)) : NULL;
     for (int64_t i = r * n->stride; i < r * n->stride + n->k; i++) {
@@ -243,10 +254,12 @@ static void send_entry(const build *b, post *o, uint32_t row, uint32_t column, f
     o->leaving[owner]++;
 }
 
-/* Sends, or with `next` NULL counts, what own rows begin ... end - 1 have for other ranks. */
+/* Sends, or with `next` NULL counts, what own rows begin ... end - 1 by place have for other ranks.
+ */
 static void send_rows(const build *b, post *o, int64_t begin, int64_t end) {
   const ssne_neighbours *n = b->neighbours;
-  for (int64_t r = begin; r < end; r++) {
+  for (int64_t v = begin; v < end; v++) {
+    const int64_t r = visited(b, v);
     const uint32_t own = place_of(b, b->p->first_row + r);
     for (int64_t i = r * n->stride; i < r * n->stride + n->k; i++) {
       if (!(n->distance[i] > 0)) continue;
@@ -466,7 +479,12 @@ static ssne_code prepare(build *b, const ssne_order *order, ssne_error *err) {
   SSNE_TRY(ssne_alloc(&b->length, b->p->rows, sizeof *b->length, "lengths of rows", err));
   if (!order->row) return SSNE_OK;
   SSNE_TRY(ssne_alloc(&b->place, b->p->rows, sizeof *b->place, "places", err));
+  SSNE_TRY(ssne_alloc(&b->visit, b->p->own_rows, sizeof *b->visit, "rows by place", err));
   ssne_order_invert(order, b->place);
+  for (int64_t p = 0, v = 0; p < b->p->rows; p++) {
+    const int64_t own = (int64_t)order->row[p] - b->p->first_row;
+    if (own >= 0 && own < b->p->own_rows) b->visit[v++] = (uint32_t)own;
+  }
   return SSNE_OK;
 }
 
@@ -481,6 +499,7 @@ static ssne_code distribute(build *b, const double *perplexities, int64_t perple
 
 static void build_free(build *b) {
   ssne_free(&b->place);
+  ssne_free(&b->visit);
   ssne_free(&b->length);
   ssne_free(&b->slot);
   ssne_free(&b->words);
@@ -496,6 +515,7 @@ ssne_code ssne_affinities_build(ssne_neighbours *neighbours, const ssne_order *o
   if (code == SSNE_OK) code = distribute(&b, perplexities, count, err);
   ssne_neighbours_free(neighbours);
   ssne_free(&b.place);
+  ssne_free(&b.visit);
   if (code == SSNE_OK) code = ssne_agree(comm, lay_out(&b, out, err), err);
   if (code == SSNE_OK) code = sum_up(out, threads, comm, err);
   build_free(&b);
@@ -517,5 +537,6 @@ void ssne_affinities_bytes(const ssne_partition *partition, int64_t k, int64_t *
   /* before merging 2 k entries a row and half a vector of padding, afterwards about 1.5 k */
   const int64_t unmerged = padded(2 * k + SSNE_AFFINITY_PAD / 2) * entry_bytes;
   *after = rows * (padded(k + k / 2 + SSNE_AFFINITY_PAD / 2) * entry_bytes + index);
-  *peak = rows * (k * entry_bytes + unmerged + index) + partition->rows * everyone + buffers;
+  *peak = rows * (k * entry_bytes + unmerged + index + (int64_t)sizeof(uint32_t)) +
+          partition->rows * everyone + buffers;
 }
