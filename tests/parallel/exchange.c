@@ -4,6 +4,8 @@
 #include "shardsne/exchange.h"
 #include "shardsne/memory.h"
 
+#include <stdbool.h>
+
 /* How many elements rank `from` has for rank `to`. */
 static int64_t amount(int from, int to) {
   return (from * 7 + to * 3) % 5 * 100 * ((from + to) % 3);
@@ -53,6 +55,45 @@ static void test_scatter_and_gather(int rank, int ranks) {
   ssne_free(&back);
 }
 
+/* Parts of work, of which the first lets the other ranks send. */
+typedef struct chore {
+  int done, most, ranks;
+} chore;
+
+static bool do_part(void *context) {
+  chore *c = context;
+  if (c->done == c->most) return false;
+  for (int r = 1; r < c->ranks && c->done == 0; r++)
+    CHECK(MPI_Send(&c->done, 1, MPI_INT, r, 5, MPI_COMM_WORLD) == MPI_SUCCESS);
+  c->done++;
+  return true;
+}
+
+/* Rank 0 waits for messages that are sent only once it has worked meanwhile. */
+static void test_meanwhile(int rank, int ranks, int most) {
+  enum { LENGTH = 100000 };
+  static int64_t mine[LENGTH], from[8][LENGTH];
+  chore c = {.most = most, .ranks = ranks};
+  ssne_meanwhile meanwhile = {.work = do_part, .context = &c};
+  ssne_messages messages;
+  ssne_error err;
+  int go = 0;
+  for (int64_t i = 0; i < LENGTH; i++) mine[i] = element(rank, 0, i);
+  CHECK_OK(ssne_messages_create(MPI_COMM_WORLD, 3, &meanwhile, &messages, &err), &err);
+  for (int r = 1; r < ranks && rank == 0; r++)
+    CHECK_OK(ssne_messages_receive(&messages, from[r], LENGTH, MPI_INT64_T, r, &err), &err);
+  if (rank > 0) {
+    CHECK(MPI_Recv(&go, 1, MPI_INT, 0, 5, MPI_COMM_WORLD, MPI_STATUS_IGNORE) == MPI_SUCCESS);
+    messages.meanwhile = NULL;
+    CHECK_OK(ssne_messages_send(&messages, mine, LENGTH, MPI_INT64_T, 0, &err), &err);
+  }
+  CHECK_OK(ssne_messages_wait(&messages, &err), &err);
+  CHECK(rank > 0 || ranks == 1 ? c.done == 0 : c.done >= 1 && c.done <= most);
+  for (int r = 1; r < ranks && rank == 0; r++)
+    for (int64_t i = 0; i < LENGTH; i++) CHECK(from[r][i] == element(r, 0, i));
+  ssne_messages_free(&messages);
+}
+
 int main(int argc, char **argv) {
   int rank = 0, ranks = 1;
   MPI_Init(&argc, &argv);
@@ -60,6 +101,8 @@ int main(int argc, char **argv) {
   MPI_Comm_size(MPI_COMM_WORLD, &ranks);
   test_exchange(rank, ranks);
   test_scatter_and_gather(rank, ranks);
+  test_meanwhile(rank, ranks, 1);       /* all of it is done before the messages are there */
+  test_meanwhile(rank, ranks, 1 << 30); /* and they are there before all of it is */
   MPI_Finalize();
   return check_result();
 }
