@@ -254,12 +254,10 @@ static void send_entry(const build *b, post *o, uint32_t row, uint32_t column, f
     o->leaving[owner]++;
 }
 
-/* Sends, or with `next` NULL counts, what own rows begin ... end - 1 by place have for other ranks.
- */
+/* Sends, or with `next` NULL counts, what own rows begin ... end - 1 have for other ranks. */
 static void send_rows(const build *b, post *o, int64_t begin, int64_t end) {
   const ssne_neighbours *n = b->neighbours;
-  for (int64_t v = begin; v < end; v++) {
-    const int64_t r = visited(b, v);
+  for (int64_t r = begin; r < end; r++) {
     const uint32_t own = place_of(b, b->p->first_row + r);
     for (int64_t i = r * n->stride; i < r * n->stride + n->k; i++) {
       if (!(n->distance[i] > 0)) continue;
