@@ -2,8 +2,9 @@
  * and is brought to the owners of both. There each row is sorted by column, and the two terms of
  * a mutual pair, now side by side, are added: a sum of two does not depend on their order.
  *
- * Own rows are gone through in the order of their places, since those of a row's neighbours are
- * near its own: what is written for one row is still in the cache for the next.
+ * Where a rank writes entries of its own it goes through rows in the order of their places, since
+ * those of a row's neighbours are near its own: what is written for one row is still in the cache
+ * for the next. What it sends it only reads, and does so as rows lie in memory.
  *
  * What makes it fit is that every step takes the place of the one before: p_j|i of the distances,
  * and P's values, half as wide, of the words they were sorted in. */
