@@ -33,13 +33,13 @@ work work_of_affinities(double neighbours, int64_t perplexities, double entries)
 work work_of_attraction(double rows, double entries) {
   /* two differences, their squares' sum (3), times 1 / a, 1 +, p / it, times each, and two sums;
    * a column, a value and a point are read */
-  return (work){.flops = 12 * entries, .bytes = 16 * entries + (8 + 8 + 8) * rows};
+  return (work){.flops = 12 * entries, .bytes = 16 * entries + (8 + 4 + 8 + 8) * rows};
 }
 
 work work_of_divergence(double rows, double entries) {
   const double log1p = 3 + 2 * 8 + 10 + 3; /* log1p_of: u, f and z; the polynomial; y; the result */
   return (work){.flops = (2 + 3 + 1 + log1p + 2) * entries + rows,
-                .bytes = 16 * entries + (8 + 8 + 8) * rows};
+                .bytes = 16 * entries + (8 + 4 + 8 + 8) * rows};
 }
 
 work work_of_pairs(double pairs) {

@@ -39,7 +39,7 @@ ssne_code ssne_exchange_counts(const int64_t *send_counts, int64_t *recv_counts,
 /* What else a rank has to do while it waits for messages. MPI moves many messages only from within
  * its own calls, so the work is done in small parts, with a look at the messages after each. */
 typedef struct ssne_meanwhile {
-  bool (*work)(void *context); /* does a part, some 20 microseconds; false: none was left */
+  bool (*work)(void *context); /* does a part, some tens of microseconds; false: none was left */
   void *context;
   double seconds; /* that work has taken in all waits */
 } ssne_meanwhile;

@@ -20,7 +20,7 @@ extern "C" {
 ssne_code ssne_alloc(void *out, int64_t count, size_t size, const char *what, ssne_error *err);
 
 /* The same, in pages of 2 MiB where the system gives them to those that ask: for large arrays that
- * are read from one end to the other again and again. Others take longer, being cleared twice. */
+ * are read from one end to the other again and again. Others only take longer to allocate. */
 ssne_code ssne_alloc_in_large_pages(void *out, int64_t count, size_t size, const char *what,
                                     ssne_error *err);
 

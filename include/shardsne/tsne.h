@@ -131,6 +131,11 @@ ssne_code ssne_objective_create(const ssne_affinities *affinities,
 ssne_code ssne_objective_evaluate(ssne_objective *objective, const float *xy, double exaggeration,
                                   float *force, double *kl, ssne_error *err);
 
+/* Collective, after an evaluation. Coordinates are kept from now on in an order in which those of
+ * points that are near each other now are together, which makes evaluations quicker where the map
+ * is alike, and changes no bit. */
+ssne_code ssne_objective_lay_out(ssne_objective *objective, ssne_error *err);
+
 /* Not collective, the same on every rank. The function whose gradient is four times the force, of
  * the latest evaluation, which must have asked for KL: KL with p_ij times `exaggeration` in the
  * attraction alone, sum p_ij log p_ij - exaggeration sum p_ij log K_ij + log Z. 1: KL itself. */

@@ -172,13 +172,12 @@ ssne_code ssne_messages_send(ssne_messages *messages, const void *from, int64_t 
 }
 
 /* Until all messages are there or nothing is left to do. */
-static ssne_code work_meanwhile(const ssne_messages *messages, ssne_error *err) {
+static ssne_code work_meanwhile(const ssne_messages *messages, int count, ssne_error *err) {
   ssne_meanwhile *m = messages->meanwhile;
   for (;;) {
     int there = 0;
-    SSNE_TRY(
-        ssne_mpi_check(MPI_Testall(messages->count, messages->request, &there, MPI_STATUSES_IGNORE),
-                       "MPI_Testall", err));
+    SSNE_TRY(ssne_mpi_check(MPI_Testall(count, messages->request, &there, MPI_STATUSES_IGNORE),
+                            "MPI_Testall", err));
     if (there) return SSNE_OK;
     const double since = ssne_clock();
     const bool worked = m->work(m->context);
@@ -188,9 +187,9 @@ static ssne_code work_meanwhile(const ssne_messages *messages, ssne_error *err) 
 }
 
 ssne_code ssne_messages_wait(ssne_messages *messages, ssne_error *err) {
-  if (messages->meanwhile && messages->count > 0) SSNE_TRY(work_meanwhile(messages, err));
   const int count = messages->count;
   messages->count = 0;
+  if (messages->meanwhile && count > 0) SSNE_TRY(work_meanwhile(messages, count, err));
   return ssne_mpi_check(MPI_Waitall(count, messages->request, MPI_STATUSES_IGNORE), "MPI_Waitall",
                         err);
 }

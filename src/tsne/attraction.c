@@ -27,7 +27,7 @@ static void apply_reference(void *state, int64_t begin, int64_t end, bool with_s
   const reference *s = state;
   const ssne_affinities *a = s->near->affinities;
   for (int64_t r = begin; r < end; r++) {
-    const float *y = s->near->xy + 2 * (int64_t)s->near->place[r];
+    const float *y = s->near->xy + 2 * (int64_t)s->near->slot[r];
     double sum[2] = {0, 0}, spread = 0;
     for (int64_t e = a->start[r]; e < a->start[r + 1]; e++) {
       const float *other = s->near->xy + 2 * (int64_t)s->near->column[e];
@@ -91,7 +91,8 @@ static ssne_code create_vectors(const ssne_near *near, const ssne_force_options 
                  .rows = {.start = a->start,
                           .column = near->column,
                           .value = a->value,
-                          .place = near->place,
+                          .entries = a->start[own],
+                          .slot = near->slot,
                           .xy = near->xy,
                           .tail_df = options->tail_df,
                           .stiffness = (float)(1 / options->tail_df),

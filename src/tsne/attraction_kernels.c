@@ -62,19 +62,18 @@ static float add_lanes(const floats part[PARTS]) {
 }
 
 /* Past the end of the last row there is nothing to fetch. */
-static inline void fetch(const attraction_rows *a, int64_t entry, int64_t end) {
-  if (entry + LANES > end) return;
+static inline void fetch(const attraction_rows *a, int64_t entry) {
+  if (entry + LANES > a->entries) return;
   for (int l = 0; l < LANES; l++) __builtin_prefetch(a->xy + 2 * (int64_t)a->column[entry + l]);
 }
 
 static inline void attract_rows(const attraction_rows *a, int64_t begin, int64_t end, bool fetching,
                                 float *force) {
-  const int64_t last = a->start[end];
   for (int64_t r = begin; r < end; r++) {
-    const float *here = a->xy + 2 * (int64_t)a->place[r], x = here[0], y = here[1];
+    const float *here = a->xy + 2 * (int64_t)a->slot[r], x = here[0], y = here[1];
     floats sum_x[PARTS] = {{0}}, sum_y[PARTS] = {{0}};
     for (int64_t e = a->start[r]; e < a->start[r + 1]; e += LANES) {
-      if (fetching) fetch(a, e + a->ahead, last);
+      if (fetching) fetch(a, e + a->ahead);
       for (int part = 0; part < PARTS; part++) {
         const int64_t at = e + (int64_t)part * WIDTH;
         floats other_x, other_y;
@@ -119,7 +118,7 @@ static inline floats log1p_of(floats t) {
 
 static void spread(const attraction_rows *a, int64_t begin, int64_t end, double *out) {
   for (int64_t r = begin; r < end; r++) {
-    const float *here = a->xy + 2 * (int64_t)a->place[r], x = here[0], y = here[1];
+    const float *here = a->xy + 2 * (int64_t)a->slot[r], x = here[0], y = here[1];
     doubles sum[PARTS] = {{0}};
     for (int64_t e = a->start[r]; e < a->start[r + 1]; e += LANES) {
       for (int part = 0; part < PARTS; part++) {

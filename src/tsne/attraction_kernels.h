@@ -9,9 +9,10 @@
 /* What the kernels read: rows and values of P as in ssne_affinities, the rest as in ssne_near. */
 typedef struct attraction_rows {
   const int64_t *start;
+  int64_t entries; /* of all own rows */
   const uint32_t *column;
   const float *value;
-  const uint32_t *place;
+  const uint32_t *slot;
   const float *xy;
   double tail_df;  /* a, in w = 1 / (1 + r^2 / a) */
   float stiffness; /* 1 / a */

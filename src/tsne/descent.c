@@ -9,6 +9,8 @@
 #include <math.h>
 #include <stdio.h>
 
+#define FIRST_LAYOUT 100 /* before, groups have not formed */
+
 ssne_code ssne_tsne_state_allocate(const ssne_partition *partition,
                                    const ssne_tsne_options *options, ssne_tsne_state *out,
                                    ssne_error *err) {
@@ -74,10 +76,22 @@ static void step_rows(descent *d, double rate) {
   d->seconds_stepping += ssne_clock() - since;
 }
 
+/* By the map as it is after so many steps, twice as many, four times ...; in a descent that goes on
+ * from a later state, after its first evaluation. */
+static bool layout_is_due(const descent *d) {
+  const int64_t steps = d->state->steps;
+  return d->has_evaluated && steps >= FIRST_LAYOUT && steps >= 2 * d->laid_out;
+}
+
 ssne_code ssne_descent_evaluate(descent *d, const float *xy, double exaggeration, double *kl,
                                 ssne_error *err) {
   ssne_tsne_state *s = d->state;
+  if (layout_is_due(d)) {
+    SSNE_TRY(ssne_objective_lay_out(d->objective, err));
+    d->laid_out = s->steps;
+  }
   SSNE_TRY(ssne_objective_evaluate(d->objective, xy, exaggeration, d->force, kl, err));
+  d->has_evaluated = true;
   ssne_objective_mesh(d->objective, s->mesh);
   s->mesh_nodes += (double)s->mesh[0] * (double)s->mesh[1];
   s->evaluations++;

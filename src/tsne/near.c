@@ -92,23 +92,18 @@ static void count_taken(const ssne_near *n, const uint32_t *place) {
   }
 }
 
-static int64_t sum(const int64_t *count, int ranks) {
-  int64_t total = 0;
-  for (int r = 0; r < ranks; r++) total += count[r];
-  return total;
-}
-
 /* Collective: tells the owners of the ghosts at `place`, ascending, who wants them. */
 static ssne_code ask(ssne_near *n, const uint32_t *place, ssne_error *err) {
   const ssne_partition *p = &n->affinities->partition;
   count_taken(n, place);
   SSNE_TRY(ssne_exchange_counts(n->taken, n->given, n->comm, err));
-  const int64_t given = sum(n->given, p->ranks);
-  ssne_code code = ssne_alloc(&n->row, given, sizeof *n->row, "rows to send", err);
-  if (code == SSNE_OK) code = ssne_alloc(&n->sent, given, 2 * sizeof *n->sent, "coordinates", err);
+  for (int r = 0; r < p->ranks; r++) n->given_rows += n->given[r];
+  ssne_code code = ssne_alloc(&n->row, n->given_rows, sizeof *n->row, "rows to send", err);
+  if (code == SSNE_OK)
+    code = ssne_alloc(&n->sent, n->given_rows, 2 * sizeof *n->sent, "coordinates", err);
   SSNE_TRY_ALL(n->comm, code, err);
   SSNE_TRY(ssne_exchange(place, n->taken, n->row, n->given, sizeof *place, n->comm, err));
-  for (int64_t i = 0; i < given; i++) n->row[i] -= (uint32_t)p->first_row;
+  for (int64_t i = 0; i < n->given_rows; i++) n->row[i] -= (uint32_t)p->first_row;
   return SSNE_OK;
 }
 
@@ -121,8 +116,8 @@ static ssne_code number(ssne_near *n, places *ghosts, uint32_t **place, ssne_err
   SSNE_TRY(ssne_alloc(place, n->ghosts, sizeof **place, "places", err));
   SSNE_TRY(
       ssne_alloc_in_large_pages(&n->column, a->start[own], sizeof *n->column, "affinities", err));
-  SSNE_TRY(ssne_alloc(&n->place, own, sizeof *n->place, "places of coordinates", err));
-  for (int64_t r = 0; r < own; r++) n->place[r] = (uint32_t)r;
+  SSNE_TRY(ssne_alloc(&n->slot, own, sizeof *n->slot, "slots of coordinates", err));
+  for (int64_t r = 0; r < own; r++) n->slot[r] = (uint32_t)r;
   list(ghosts, *place);
   renumber(n, ghosts);
   return SSNE_OK;
@@ -141,9 +136,13 @@ static ssne_code connect(ssne_near *n, ssne_error *err) {
 int64_t ssne_near_bytes(const ssne_partition *partition, int64_t k) {
   const int64_t own = partition->own_rows, others = partition->rows - own;
   const int64_t ghosts = GHOSTS * own < others ? GHOSTS * own : others;
-  const int64_t columns = (int64_t)(ENTRIES * (double)(own * k)) * 4;
-  /* a ghost here is a row to be sent elsewhere; and what a new layout takes */
-  return own * (8 + 4 + 12) + ghosts * (8 + 8 + 4 + 24) + columns;
+  const int64_t columns = own * (int64_t)(ENTRIES * (double)k + SSNE_AFFINITY_PAD / 2.0) * 4;
+  /* xy and slot; xy, sent (a ghost here is a row to be sent elsewhere) and row */
+  const int64_t kept = own * (8 + 4) + ghosts * (8 + 8 + 4);
+  /* while coordinates are laid out: keyed, what qsort copies it to, and moved; with wanted, asked
+   * and row */
+  const int64_t in_layout = own * (8 + 8 + 4) + ghosts * (8 + 4 + 4 + 4 + 4);
+  return columns + kept + in_layout;
 }
 
 /* --- life, and what for ------------------------------------------------------------------ */
@@ -166,7 +165,7 @@ ssne_code ssne_near_create(const ssne_affinities *affinities, int threads, MPI_C
 void ssne_near_free(ssne_near *near) {
   ssne_messages_free(&near->messages);
   ssne_free(&near->column);
-  ssne_free(&near->place);
+  ssne_free(&near->slot);
   ssne_free(&near->xy);
   ssne_free(&near->taken);
   ssne_free(&near->given);
@@ -176,19 +175,18 @@ void ssne_near_free(ssne_near *near) {
 
 ssne_code ssne_near_exchange(ssne_near *near, const float *own, ssne_error *err) {
   const ssne_partition *p = &near->affinities->partition;
-  const int64_t given = sum(near->given, p->ranks);
   int64_t from = p->own_rows, to = 0;
   for (int r = 0; r < p->ranks; from += near->taken[r++])
     SSNE_TRY(ssne_messages_receive(&near->messages, near->xy + 2 * from, 2 * near->taken[r],
                                    MPI_FLOAT, r, err));
 #pragma omp parallel for schedule(static) num_threads(near->threads)
-  for (int64_t i = 0; i < given; i++)
+  for (int64_t i = 0; i < near->given_rows; i++)
     memcpy(near->sent + 2 * i, own + 2 * (int64_t)near->row[i], 2 * sizeof *own);
   for (int r = 0; r < p->ranks; to += near->given[r++])
     SSNE_TRY(ssne_messages_send(&near->messages, near->sent + 2 * to, 2 * near->given[r], MPI_FLOAT,
                                 r, err));
 #pragma omp parallel for schedule(static) num_threads(near->threads)
   for (int64_t i = 0; i < p->own_rows; i++)
-    memcpy(near->xy + 2 * (int64_t)near->place[i], own + 2 * i, 2 * sizeof *own);
+    memcpy(near->xy + 2 * (int64_t)near->slot[i], own + 2 * i, 2 * sizeof *own);
   return ssne_messages_wait(&near->messages, err);
 }

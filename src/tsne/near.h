@@ -11,14 +11,15 @@ typedef struct ssne_near {
   const ssne_affinities *affinities; /* not owned */
   MPI_Comm comm;
   int threads;
-  uint32_t *column; /* of P's entries, the places of their coordinates below; owned */
-  uint32_t *place;  /* [own_rows] those of own rows'; owned */
+  uint32_t *column; /* of P's entries, the slots of their coordinates below; owned */
+  uint32_t *slot;   /* [own_rows] those of own rows'; owned */
   float *xy;        /* [own_rows + ghosts, 2] own rows', then the ghosts of each rank; owned */
   int64_t ghosts;
+  int64_t given_rows; /* sum of given */
   /* [ranks] ghosts that each rank owns, and own rows that are each rank's ghosts */
   int64_t *taken, *given;
-  uint32_t *row; /* [sum of given] which rows these are, by rank */
-  float *sent;   /* [sum of given, 2] */
+  uint32_t *row; /* [given_rows] which rows these are, by rank */
+  float *sent;   /* [given_rows, 2] */
   ssne_messages messages;
 } ssne_near;
 
@@ -29,9 +30,9 @@ ssne_code ssne_near_create(const ssne_affinities *affinities, int threads, MPI_C
 /* Collective among neighbours. Takes own coordinates `own` [own_rows, 2] and exchanges them. */
 ssne_code ssne_near_exchange(ssne_near *near, const float *own, ssne_error *err);
 
-/* Collective, after an exchange. Moves coordinates to where those of near points are together, for
- * the map as it is now; they are there after the next exchange. Rows of P keep their order, and
- * their entries, so that no sum changes. */
+/* Collective, after an exchange. Moves coordinates to slots where those of near points are
+ * together, for the map as it is now; they are there after the next exchange. Rows of P keep their
+ * order, and their entries, so that no sum changes. */
 ssne_code ssne_near_lay_out(ssne_near *near, ssne_error *err);
 
 void ssne_near_free(ssne_near *near);

@@ -12,18 +12,11 @@
 #define CURVE_BITS 16 /* of either coordinate */
 
 typedef struct layout {
-  uint64_t *keyed; /* [own_rows + ghosts] place on the curve, and where it was, in 32 bits each */
-  uint32_t *moved; /* [own_rows + ghosts] from where it was to where it is */
-  uint32_t *wanted,
-      *asked;    /* [ghosts], [sum of given] where rows were in the lists of those sent */
-  uint32_t *row; /* [sum of given] the new list */
+  uint64_t *keyed; /* [own_rows + ghosts] place on the curve, and old slot, in 32 bits each */
+  uint32_t *moved; /* [own_rows + ghosts] from old slot to new */
+  uint32_t *wanted, *asked; /* [ghosts], [given_rows] where rows were in the lists of those sent */
+  uint32_t *row;            /* [given_rows] the new list */
 } layout;
-
-static int64_t sum(const int64_t *count, int ranks) {
-  int64_t total = 0;
-  for (int r = 0; r < ranks; r++) total += count[r];
-  return total;
-}
 
 static void layout_free(layout *l) {
   ssne_free(&l->keyed);
@@ -35,9 +28,9 @@ static void layout_free(layout *l) {
 
 static ssne_code allocate(const ssne_near *near, layout *l, ssne_error *err) {
   const ssne_partition *p = &near->affinities->partition;
-  const int64_t all = p->own_rows + near->ghosts, given = sum(near->given, p->ranks);
+  const int64_t all = p->own_rows + near->ghosts, given = near->given_rows;
   SSNE_TRY(ssne_alloc(&l->keyed, all, sizeof *l->keyed, "places on a curve", err));
-  SSNE_TRY(ssne_alloc(&l->moved, all, sizeof *l->moved, "places of coordinates", err));
+  SSNE_TRY(ssne_alloc(&l->moved, all, sizeof *l->moved, "slots of coordinates", err));
   SSNE_TRY(ssne_alloc(&l->wanted, near->ghosts, sizeof *l->wanted, "rows of others", err));
   SSNE_TRY(ssne_alloc(&l->asked, given, sizeof *l->asked, "rows to send", err));
   return ssne_alloc(&l->row, given, sizeof *l->row, "rows to send", err);
@@ -59,8 +52,8 @@ static uint32_t on_curve(uint32_t x, uint32_t y) {
   return place;
 }
 
-/* Cells of the square around all points. Coordinates that are not finite, of which the repulsion
- * complains, are anywhere. */
+/* Cells of the square around all points. Coordinates that are not finite, which the exact repulsion
+ * lets pass, are anywhere. */
 static void find_places(const float *xy, int64_t count, uint64_t *keyed) {
   float low[2] = {HUGE_VALF, HUGE_VALF}, high[2] = {-HUGE_VALF, -HUGE_VALF};
   for (int64_t i = 0; i < 2 * count; i++) {
@@ -104,7 +97,7 @@ static void sort(const ssne_near *near, const layout *l) {
 static void move(ssne_near *near, const layout *l) {
   const ssne_affinities *a = near->affinities;
   const int64_t own = a->partition.own_rows;
-  for (int64_t r = 0; r < own; r++) near->place[r] = l->moved[near->place[r]];
+  for (int64_t r = 0; r < own; r++) near->slot[r] = l->moved[near->slot[r]];
 #pragma omp parallel for schedule(static) num_threads(near->threads)
   for (int64_t e = 0; e < a->start[own]; e++) near->column[e] = l->moved[near->column[e]];
 }

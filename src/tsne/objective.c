@@ -1,6 +1,6 @@
 /* KL and its gradient: coordinates from neighbouring ranks, two forces, one exact sum. While the
- * repulsion waits for messages, rows of the attraction are computed: whoever is first at an
- * exchange loses nothing, and at the end all have done the same work. */
+ * repulsion waits for messages from other ranks, rows of the attraction are computed, so that who
+ * is early at one of these exchanges, though not at a collective, loses nothing. */
 #include "affinity_kernels.h"
 #include "forces.h"
 #include "mesh.h"
@@ -12,11 +12,7 @@
 
 #include <math.h>
 
-#define ROWS_MEANWHILE 256 /* of the attraction, by each thread: some 20 microseconds */
-
-/* Coordinates are laid out anew by the map as it is after so many evaluations, twice as many, four
- * times ... */
-#define FIRST_LAYOUT 100
+#define ROWS_MEANWHILE 256 /* of the attraction, by each thread: some 30 microseconds */
 
 struct ssne_objective {
   const ssne_affinities *affinities;
@@ -32,8 +28,8 @@ struct ssne_objective {
   bool with_spread;
   double z;      /* the sum of the kernel over all pairs, of the latest evaluation */
   double spread; /* sum over all ranks of -p_ij log K_ij, of the latest that asked for KL */
-  int64_t evaluations;
-  ssne_stage sharing, attracting, repelling, summing; /* of all evaluations */
+  int64_t evaluations, layouts;
+  ssne_stage laying_out, sharing, attracting, repelling, summing; /* of all evaluations */
 };
 
 ssne_force_options ssne_force_defaults(void) {
@@ -109,6 +105,7 @@ ssne_code ssne_objective_create(const ssne_affinities *affinities,
   **out = (ssne_objective){.affinities = affinities,
                            .comm = comm,
                            .threads = options->threads,
+                           .laying_out = {.name = "lay out coordinates"},
                            .sharing = {.name = "share coordinates"},
                            .attracting = {.name = "attraction"},
                            .repelling = {.name = "repulsion"},
@@ -171,10 +168,12 @@ static void combine(const ssne_objective *o, const ssne_exact sums[SUMS], double
     force[i] = attract * o->forces.attraction[i] - repel * (o->forces.repulsion[i] - mean[i % 2]);
 }
 
-static bool is_laid_out_anew(const ssne_objective *o) {
-  int64_t next = FIRST_LAYOUT;
-  while (next < o->evaluations) next *= 2;
-  return o->evaluations == next;
+ssne_code ssne_objective_lay_out(ssne_objective *o, ssne_error *err) {
+  ssne_moment since = ssne_moment_now();
+  SSNE_TRY(ssne_near_lay_out(&o->near, err));
+  ssne_stage_lap(&o->laying_out, &since);
+  o->layouts++;
+  return SSNE_OK;
 }
 
 ssne_code ssne_objective_evaluate(ssne_objective *o, const float *xy, double exaggeration,
@@ -184,7 +183,6 @@ ssne_code ssne_objective_evaluate(ssne_objective *o, const float *xy, double exa
   const double before = o->meanwhile.seconds;
   o->attracted = 0;
   o->with_spread = kl != NULL;
-  if (is_laid_out_anew(o)) SSNE_TRY(ssne_near_lay_out(&o->near, err));
   SSNE_TRY(ssne_near_exchange(&o->near, xy, err));
   ssne_stage_lap(&o->sharing, &since);
   SSNE_TRY(o->repulsion->apply(o->repulsion_state, xy, &o->forces, err));
@@ -240,7 +238,9 @@ static void account(ssne_stage stage, int64_t count, ssne_stages *stages) {
 
 void ssne_objective_account(const ssne_objective *o, ssne_stages *stages) {
   /* the same on every rank, so that rank 0 alone counts them */
-  const int64_t count = o->affinities->partition.rank == 0 ? o->evaluations : 0;
+  const bool counts = o->affinities->partition.rank == 0;
+  const int64_t count = counts ? o->evaluations : 0;
+  account(o->laying_out, counts ? o->layouts : 0, stages);
   account(o->sharing, count, stages);
   account(o->attracting, count, stages);
   account(o->repelling, count, stages);

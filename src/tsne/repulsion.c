@@ -38,7 +38,7 @@ static ssne_code allocate(const ssne_partition *p, const ssne_force_options *o, 
 
 static ssne_code create(const ssne_partition *p, const ssne_force_options *o, MPI_Comm comm,
                         ssne_meanwhile *meanwhile, void **state, ssne_error *err) {
-  (void)meanwhile; /* there is one exchange, and all of it comes after */
+  (void)meanwhile; /* its one exchange is a blocking collective */
   *state = NULL;
   ssne_code code = ssne_agree(comm, allocate(p, o, comm, state, err), err);
   if (code == SSNE_OK) code = ssne_plane_create(p, comm, &((exact *)*state)->plane, err);
