@@ -80,7 +80,7 @@ def check_work(out, stages, records):
     expected = {
         "neighbours": (ROWS * ROWS * (2 * COLUMNS + 3), ROWS * ROWS * 4 * (COLUMNS + 1) / 512 + 8 * K * ROWS),
         "attraction": (12 * stored * evaluations + (40 * stored + ROWS) * records,
-                       (16 * stored + 24 * ROWS) * (evaluations + records)),
+                       (16 * stored + 28 * ROWS) * (evaluations + records)),
         "repulsion": (13 * ROWS * ROWS * evaluations, 8 * ROWS * ROWS * evaluations),
     }  # fmt: skip
     for name, (flops, moved) in expected.items():
