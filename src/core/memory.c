@@ -7,11 +7,13 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#define LARGE_PAGE ((size_t)2 << 20)
+
 /* Whether it is heeded makes no difference but for time. */
 static void ask_for_large_pages(void *array, size_t bytes) {
 #ifdef MADV_HUGEPAGE
   const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), skipped = -(uintptr_t)array % page;
-  if (bytes > page) (void)madvise((char *)array + skipped, bytes - skipped, MADV_HUGEPAGE);
+  if (bytes >= LARGE_PAGE) (void)madvise((char *)array + skipped, bytes - skipped, MADV_HUGEPAGE);
 #else
   (void)array;
   (void)bytes;

@@ -68,8 +68,7 @@ static int64_t share_begin(const vectors *v, int64_t begin, int64_t end, int t) 
   const int64_t *start = v->rows.start;
   const int64_t entry = start[begin] + ssne_share_begin(start[end] - start[begin], v->threads, t);
   int64_t low = begin, high = end;
-  if (t == 0) return begin; /* rows without entries belong to someone, too */
-  if (t == v->threads) return end;
+  if (t == v->threads) return end; /* rows without entries belong to someone, too */
   while (low < high) {
     const int64_t middle = low + (high - low) / 2;
     if (start[middle] < entry)

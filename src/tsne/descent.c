@@ -76,22 +76,20 @@ static void step_rows(descent *d, double rate) {
   d->seconds_stepping += ssne_clock() - since;
 }
 
-/* By the map as it is after so many steps, twice as many, four times ...; in a descent that goes on
- * from a later state, after its first evaluation. */
-static bool layout_is_due(const descent *d) {
+/* After so many steps, twice as many, four times ...; where a descent goes on from a later state,
+ * at once. */
+static ssne_code lay_out_if_due(descent *d, ssne_error *err) {
   const int64_t steps = d->state->steps;
-  return d->has_evaluated && steps >= FIRST_LAYOUT && steps >= 2 * d->laid_out;
+  if (steps < FIRST_LAYOUT || steps < 2 * d->laid_out) return SSNE_OK;
+  d->laid_out = steps;
+  return ssne_objective_lay_out(d->objective, err);
 }
 
 ssne_code ssne_descent_evaluate(descent *d, const float *xy, double exaggeration, double *kl,
                                 ssne_error *err) {
   ssne_tsne_state *s = d->state;
-  if (layout_is_due(d)) {
-    SSNE_TRY(ssne_objective_lay_out(d->objective, err));
-    d->laid_out = s->steps;
-  }
   SSNE_TRY(ssne_objective_evaluate(d->objective, xy, exaggeration, d->force, kl, err));
-  d->has_evaluated = true;
+  SSNE_TRY(lay_out_if_due(d, err));
   ssne_objective_mesh(d->objective, s->mesh);
   s->mesh_nodes += (double)s->mesh[0] * (double)s->mesh[1];
   s->evaluations++;

@@ -21,7 +21,6 @@ enum { ROUTE, SPREAD, SUM, TRANSFORM, GATHER, PARTS };
 typedef struct mesh {
   MPI_Comm comm;
   ssne_meanwhile *meanwhile;
-  double elsewhere; /* seconds of it that are already left out of the parts below */
   ssne_partition partition;
   int threads;
   int threads_least; /* of all ranks: what they choose by must be the same */
@@ -78,7 +77,6 @@ static ssne_code allocate(const ssne_partition *p, const ssne_force_options *o, 
   *state = m;
   *m = (mesh){.comm = comm,
               .meanwhile = meanwhile,
-              .elsewhere = meanwhile ? meanwhile->seconds : 0,
               .partition = *p,
               .threads = o->threads,
               .tail_df = o->tail_df,
@@ -331,18 +329,22 @@ static ssne_code give_back(mesh *m, ssne_forces *forces, ssne_error *err) {
   return SSNE_OK;
 }
 
-/* What was worked on meanwhile is not the part's. */
+/* Seconds that are no part's: those of work done meanwhile, in all. */
+static double spent_elsewhere(const mesh *m) {
+  return m->meanwhile ? m->meanwhile->seconds : 0;
+}
+
+/* Between laps *since is earlier by these, so that a part is charged with none of them. */
 static void lap(mesh *m, int part, ssne_moment *since) {
-  if (m->meanwhile) {
-    since->clock += m->meanwhile->seconds - m->elsewhere;
-    m->elsewhere = m->meanwhile->seconds;
-  }
+  since->clock += spent_elsewhere(m);
   ssne_stage_lap(&m->part[part], since);
+  since->clock -= spent_elsewhere(m);
 }
 
 static ssne_code apply(void *state, const float *xy, ssne_forces *forces, ssne_error *err) {
   mesh *m = state;
   ssne_moment since = ssne_moment_now();
+  since.clock -= spent_elsewhere(m);
   int bits = 0;
   SSNE_TRY(place(m, xy, err));
   lap(m, TRANSFORM, &since);

@@ -15,7 +15,7 @@ typedef struct layout {
   uint64_t *keyed; /* [own_rows + ghosts] place on the curve, and old slot, in 32 bits each */
   uint32_t *moved; /* [own_rows + ghosts] from old slot to new */
   uint32_t *wanted, *asked; /* [ghosts], [given_rows] where rows were in the lists of those sent */
-  uint32_t *row;            /* [given_rows] the new list */
+  uint32_t *row;            /* [given_rows] the new list, until it is near's */
 } layout;
 
 static void layout_free(layout *l) {
@@ -103,7 +103,7 @@ static void move(ssne_near *near, const layout *l) {
 }
 
 /* Collective: the owners of ghosts send them in the new order from now on. */
-static ssne_code tell_owners(ssne_near *near, const layout *l, ssne_error *err) {
+static ssne_code tell_owners(ssne_near *near, layout *l, ssne_error *err) {
   const int ranks = near->affinities->partition.ranks;
   SSNE_TRY(ssne_exchange(l->wanted, near->taken, l->asked, near->given, sizeof *l->asked,
                          near->comm, err));
@@ -111,7 +111,9 @@ static ssne_code tell_owners(ssne_near *near, const layout *l, ssne_error *err) 
   for (int r = 0; r < ranks; first += near->given[r++])
     for (int64_t i = first; i < first + near->given[r]; i++)
       l->row[i] = near->row[first + l->asked[i]];
-  if (first > 0) memcpy(near->row, l->row, (size_t)first * sizeof *l->row);
+  ssne_free(&near->row);
+  near->row = l->row;
+  l->row = NULL;
   return SSNE_OK;
 }
 

@@ -55,10 +55,10 @@ static float coordinate(double span, int64_t member) {
   return (float)(span * ssne_random_normal(9, SSNE_RANDOM_INIT, (uint64_t)member));
 }
 
-static void check_place(const ssne_near *near, uint32_t place, double span, int64_t row) {
+static void check_slot(const ssne_near *near, uint32_t slot, double span, int64_t row) {
   for (int64_t axis = 0; axis < 2; axis++) {
     const float wanted = coordinate(span, 2 * row + axis);
-    CHECK(memcmp(&near->xy[2 * (int64_t)place + axis], &wanted, sizeof wanted) == 0);
+    CHECK(memcmp(&near->xy[2 * (int64_t)slot + axis], &wanted, sizeof wanted) == 0);
   }
 }
 
@@ -73,9 +73,9 @@ static void exchange(ssne_near *near, double span) {
   for (int turn = 0; turn < 2; turn++) /* what an exchange finds from one before is overwritten */
     CHECK_OK(ssne_near_exchange(near, own, &err), &err);
   CHECK(near->ghosts <= a->partition.rows - rows);
-  for (int64_t r = 0; r < rows; r++) check_place(near, near->slot[r], span, first + r);
+  for (int64_t r = 0; r < rows; r++) check_slot(near, near->slot[r], span, first + r);
   for (int64_t e = 0; e < a->start[rows]; e++)
-    check_place(near, near->column[e], span, (int64_t)a->column[e]);
+    check_slot(near, near->column[e], span, (int64_t)a->column[e]);
 }
 
 /* The mean distance from one point to the next in the order in which own rows are kept. */
