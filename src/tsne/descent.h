@@ -14,7 +14,7 @@ typedef struct descent {
   ssne_tsne_state *state; /* not owned */
   float *force;           /* [own_rows, 2] a quarter of the gradient */
   int64_t steps_made;     /* by the loop of steps */
-  int64_t laid_out; /* the steps after which coordinates were laid out last; 0: not yet */
+  int64_t laid_out;       /* the steps after which coordinates were laid out last; 0: not yet */
   double seconds_stepping;
   int64_t tao_iterations, tao_evaluations; /* the same on every rank */
   double seconds_in_tao, seconds_gathering;
